@@ -1,0 +1,158 @@
+"""Counters of one tenant in memory: slots of cells, and what a batch added to them.
+
+A slot is a calendar or lifetime window's one cell, or 16 buckets of a rolling counter. A view is what one call of
+a rolling rule reads: the 16 slots that its window touches.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from spendgate.engine.rules import Int
+from spendgate.engine.table import Table, grown, new_table
+from spendgate.engine.windows import BLOCK
+from spendgate.model.text import NONE
+
+MAX_SUM = 2**62 - 1
+"""Where a counter stops: every cap is below it."""
+VIEW = 16
+"""Slots in a view: 240 buckets touch at most 16 blocks of 16."""
+
+_FIRST_CAPACITY = 256
+
+
+class Cells(NamedTuple):
+    """Sums in nano-USD by slot and bucket; shape (slots, 16), a window's one cell is column 0.
+
+    ``total_*``: by slot. ``added_*``: what has been added since the last collection. ``touched``: slots with
+    something added, the first ``touched_count[0]`` of them. ``is_touched``: by slot.
+    """
+
+    admitted: Int
+    recorded: Int
+    total_admitted: Int
+    total_recorded: Int
+    added_admitted: Int
+    added_recorded: Int
+    touched: Int
+    is_touched: Int
+    touched_count: Int
+
+
+class Slot(NamedTuple):
+    """What a slot stands for; ``window`` is a start in ms, a block number, or 0 for a lifetime."""
+
+    counter: int
+    key: int
+    window: int
+
+
+def _new_cells(capacity: int) -> Cells:
+    wide = [np.zeros((capacity, BLOCK), np.int64) for _ in range(2)]
+    totals = [np.zeros(capacity, np.int64) for _ in range(2)]
+    added = [np.zeros((capacity, BLOCK), np.int64) for _ in range(2)]
+    flat = [np.zeros(capacity, np.int64) for _ in range(2)]
+    return Cells(*wide, *totals, *added, *flat, np.zeros(1, np.int64))
+
+
+@dataclass(slots=True)
+class Counters:
+    """All counters that have been looked at; grows by doubling, forgets by being made anew."""
+
+    slots: Table = field(default_factory=lambda: new_table(_FIRST_CAPACITY))
+    cells: Cells = field(default_factory=lambda: _new_cells(_FIRST_CAPACITY))
+    views: Table = field(default_factory=lambda: new_table(_FIRST_CAPACITY))
+    view_slots: Int = field(default_factory=lambda: np.zeros((_FIRST_CAPACITY, VIEW), np.int64))
+    loaded: int = 0
+    _numbers: dict[tuple[str, int], int] = field(default_factory=dict)
+    _names: list[tuple[str, int]] = field(default_factory=list)
+    _keys: dict[tuple[str, ...], dict[tuple[str | None, ...], int]] = field(default_factory=dict)
+    _key_texts: list[str] = field(default_factory=list)
+
+    def number(self, staging: str, rule: int) -> int:
+        """The number of the counter of a staging's rule."""
+        known = self._numbers.get((staging, rule))
+        if known is None:
+            known = self._numbers[staging, rule] = len(self._names)
+            self._names.append((staging, rule))
+        return known
+
+    def name(self, number: int) -> tuple[str, int]:
+        """(staging, rule index) of a counter's number."""
+        return self._names[number]
+
+    def keys(self, fields: tuple[str, ...]) -> dict[tuple[str | None, ...], int]:
+        """The key numbers of one ``per``, by its values; add with ``new_key``."""
+        return self._keys.setdefault(fields, {})
+
+    def new_key(self, fields: tuple[str, ...], values: tuple[str | None, ...]) -> int:
+        """Number a combination of ``per`` values that has not been seen before."""
+        number = len(self._key_texts)
+        self._key_texts.append(key_text(fields, values))
+        self._keys[fields][values] = number
+        return number
+
+    def key_text(self, key: int) -> str:
+        """A key as it stands in decisions and in the store."""
+        return self._key_texts[key]
+
+    def slot(self, number: int) -> Slot:
+        """What slot ``number`` stands for."""
+        table = self.slots
+        return Slot(int(table.counter[number]), int(table.key[number]), int(table.window[number]))
+
+    def unloaded(self) -> range:
+        """The slots made since the last call of ``load``: a store must say what they hold."""
+        return range(self.loaded, int(self.slots.used[0]))
+
+    def load(self, values: Mapping[int, Sequence[tuple[int, int, int]]]) -> None:
+        """Set fresh slots from ``slot -> [(bucket in slot, admitted, recorded)]``; others are empty."""
+        for slot, buckets in values.items():
+            for bucket, admitted, recorded in buckets:
+                self.cells.admitted[slot, bucket] = admitted
+                self.cells.recorded[slot, bucket] = recorded
+                self.cells.total_admitted[slot] = min(int(self.cells.total_admitted[slot]) + admitted, MAX_SUM)
+                self.cells.total_recorded[slot] = min(int(self.cells.total_recorded[slot]) + recorded, MAX_SUM)
+        self.loaded = int(self.slots.used[0])
+
+    def grow_slots(self) -> None:
+        """Double the room for slots."""
+        capacity = 2 * len(self.slots.counter)
+        self.slots = grown(self.slots, capacity)
+        bigger = _new_cells(capacity)
+        for old, new in zip(self.cells, bigger, strict=True):
+            new[: len(old)] = old
+        self.cells = bigger
+
+    def grow_views(self) -> None:
+        """Double the room for views."""
+        capacity = 2 * len(self.views.counter)
+        self.views = grown(self.views, capacity)
+        rows = np.zeros((capacity, VIEW), np.int64)
+        rows[: len(self.view_slots)] = self.view_slots
+        self.view_slots = rows
+
+    def collect(self) -> list[tuple[int, int, int, int]]:
+        """What has been added since the last call, as (slot, bucket, admitted, recorded) in nano-USD."""
+        cells = self.cells
+        slots = cells.touched[: cells.touched_count[0]]
+        admitted, recorded = cells.added_admitted[slots], cells.added_recorded[slots]
+        rows, buckets = np.nonzero((recorded != 0) | (admitted != 0))
+        columns = (slots[rows], buckets, admitted[rows, buckets], recorded[rows, buckets])
+        cells.added_admitted[slots] = 0
+        cells.added_recorded[slots] = 0
+        cells.is_touched[slots] = 0
+        cells.touched_count[0] = 0
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def key_text(fields: Sequence[str], values: Sequence[str | None]) -> str:
+    """A counter's key, such as ``team=marketing employee=(none)``, or ``all``; no two keys share a text.
+
+    Names hold neither spaces nor parentheses.
+    """
+    if not fields:
+        return "all"
+    return " ".join(f"{name}={value or NONE}" for name, value in zip(fields, values, strict=True))

@@ -1,0 +1,182 @@
+"""Verdicts as decisions: the rich, frozen record that people and programs read."""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from xxhash import xxh3_64_hexdigest
+
+from spendgate.engine.batch import UNKNOWN, Batch, Records
+from spendgate.engine.calls import EPOCH, Calls
+from spendgate.engine.compile import Program
+from spendgate.engine.counters import Counters
+from spendgate.engine.decide import UNPRICED
+from spendgate.engine.rules import BOUNDARY, BUDGET, REVIEW, ROLLING, CALENDAR, Int
+from spendgate.engine.version import ENGINE_VERSION
+from spendgate.engine.windows import BUCKETS
+from spendgate.model.decision import CODES, VERDICTS, Decision, Judged, Mark, Position, Reason, RuleKind
+
+KINDS: dict[int, RuleKind] = {BUDGET: "budget", BOUNDARY: "boundary", REVIEW: "review"}
+
+
+class Source(NamedTuple):
+    """The partition that the calls stand in; ``topic_id`` is the id that the broker gave the topic."""
+
+    topic: str
+    topic_id: str
+    partition: int
+
+
+class Judgement(NamedTuple):
+    """A judged batch: the calls, the records that decide filled in, and which calls had a skewed clock (0, 1)."""
+
+    calls: Calls
+    batch: Batch
+    skewed: Int
+
+
+def decisions_of(
+    tenant: str, source: Source, heads: "Heads", counters: Counters, judged: Judgement, all_reasons: bool,
+    decided_at: datetime,
+) -> list[Decision]:  # fmt: skip
+    """One decision for each call that is no duplicate, in log order."""
+    program = heads.program
+    listed = _listed(program, judged, all_reasons)
+    reasons = _reasons(heads, counters, judged, listed)
+    bounds = np.searchsorted(listed, judged.batch.first).tolist()
+    head = xxh3_64_hexdigest(f"{tenant} {source.topic_id} {source.partition} {program.name}".encode())
+    topic, partition = source.topic, source.partition
+    worst, looked, skipped = (judged.batch.calls[name].tolist() for name in ("worst", "looked", "skipped"))
+    marks = _marks(judged)
+    calls = judged.calls
+    return [
+        Decision(
+            decision_id=f"{head}-{offset:x}-{index:x}",
+            tenant=tenant,
+            source=event.source,
+            event_id=event.id,
+            event_time=event.time,
+            decided_at=decided_at,
+            position=Position(topic, partition, offset, index),
+            verdict=VERDICTS[worst[i]],
+            engine_version=ENGINE_VERSION,
+            cost_nano_usd=event.cost_nano_usd,
+            marks=marks[i],
+            judged=_judged(looked[i], program.name),
+            reasons=tuple(reasons[bounds[i] : bounds[i + 1]]),
+        )
+        for i, (offset, index, event) in enumerate(zip(calls.offsets, calls.indexes, calls.events, strict=True))
+        if not skipped[i]
+    ]
+
+
+def _listed(program: Program, judged: Judgement, all_reasons: bool) -> Int:
+    """The pairs to list: what did not approve, and the approving budget nearest its cap; or all that looked."""
+    calls, _, first, pairs = judged.batch
+    if all_reasons:
+        kinds = program.rules.rows["kind"][pairs["rule"]]
+        is_listed = (pairs["ref"] != UNKNOWN) | (kinds != BUDGET) | (pairs["verdict"] > 0)
+    else:
+        is_listed = pairs["verdict"] > 0
+        is_listed[calls["nearest"][calls["nearest"] != UNKNOWN]] = True
+    places: Int = np.nonzero(is_listed & ~np.repeat(calls["skipped"] == 1, np.diff(first)))[0]
+    return places
+
+
+def _reasons(heads: "Heads", counters: Counters, judged: Judgement, listed: Int) -> list[Reason]:
+    calls, keys, first, all_pairs = judged.batch
+    pairs = all_pairs[listed]
+    rules = heads.program.rules.rows[pairs["rule"]]
+    call = np.searchsorted(first, listed, side="right") - 1
+    bare = (rules["kind"] != BUDGET) | (pairs["code"] == UNPRICED) | (pairs["ref"] == UNKNOWN)
+    cost, used, cap = np.maximum(calls["cost"][call], 0), pairs["used"], rules["cap"]
+    key = keys[np.maximum(rules["group"], 0), call] if len(keys) else call
+    columns = (
+        pairs["rule"], pairs["verdict"], pairs["code"], bare, key, *_bounds(rules, pairs), cap, used,
+        pairs["recorded"], np.maximum(cap - used, 0), np.maximum(used + cost - cap, 0), pairs["reset"],
+        pairs["alerts"],
+    )  # fmt: skip
+    text = counters.key_text
+    return [
+        heads.bare(r, v, c) if is_bare else heads.budget(r, v, c, text(key), *rest)
+        for r, v, c, is_bare, key, *rest in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def _bounds(rules: Records, pairs: Records) -> tuple[Int, Int]:
+    """Window start and end in ms of the pairs; UNKNOWN for a lifetime and for what is no budget."""
+    window, width = pairs["window"], rules["width_ms"]
+    is_rolling, is_calendar = rules["window"] == ROLLING, rules["window"] == CALENDAR
+    bucket = np.where(is_rolling, window, 0)
+    start = np.where(is_rolling, (bucket - BUCKETS + 1) * width, np.where(is_calendar, window, UNKNOWN))
+    end = np.where(is_rolling, (bucket + 1) * width, np.where(is_calendar, pairs["window_end"], UNKNOWN))
+    return start, end
+
+
+class Heads:
+    """What the reasons of one rule have in common, for all rules of a program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._percents = [
+            tuple(sorted(rule.budget.warn_at_percent)) if rule.budget else ()
+            for policy in program.policies
+            for rule in policy.spec.rules
+        ]
+        self._heads = [
+            (staging.policy, staging.staging, staging.stage, program.rule_in_policy[row], KINDS[kind])
+            for row, (kind, policy) in enumerate(
+                zip(program.rules.rows["kind"].tolist(), program.rules.rows["policy"].tolist(), strict=True)
+            )
+            for staging in (program.stagings[policy],)
+        ]
+
+    def bare(self, row: int, verdict: int, code: int) -> Reason:
+        """A reason without sums."""
+        policy, staging, stage, rule, kind = self._heads[row]
+        return Reason(
+            policy=policy, staging=staging, stage=stage, rule=rule, kind=kind,
+            verdict=VERDICTS[verdict], code=CODES[code],
+        )  # fmt: skip
+
+    def budget(
+        self, row: int, verdict: int, code: int, counter: str, start: int, end: int, limit: int, used: int,
+        recorded: int, remaining: int, overage: int, reset: int, alerts: int,
+    ) -> Reason:  # fmt: skip
+        """A budget's reason; instants in ms, money in nano-USD."""
+        policy, staging, stage, rule, kind = self._heads[row]
+        return Reason(
+            policy=policy, staging=staging, stage=stage, rule=rule, kind=kind,
+            verdict=VERDICTS[verdict], code=CODES[code], counter=counter,
+            window_start=_instant(start), window_end=_instant(end), limit_nano_usd=limit,
+            used_before_nano_usd=used, recorded_before_nano_usd=recorded, remaining_nano_usd=remaining,
+            overage_nano_usd=overage, reset_at=_instant(reset),
+            alerts=_crossed(alerts, self._percents[row]) if alerts else (),
+        )  # fmt: skip
+
+
+def _crossed(alerts: int, percents: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(percent for k, percent in enumerate(percents) if alerts >> k & 1)
+
+
+@lru_cache(maxsize=65536)
+def _instant(at_ms: int) -> datetime | None:
+    return None if at_ms == UNKNOWN else EPOCH + timedelta(milliseconds=at_ms)
+
+
+@lru_cache(maxsize=4096)
+def _judged(rules: int, name: str) -> Judged:
+    return Judged(rules, name)
+
+
+_MARKS: tuple[tuple[Mark, ...], ...] = tuple(
+    tuple(mark for bit, mark in enumerate(("late", "clock_skew", "unpriced")) if mask >> bit & 1)  # type: ignore[misc]
+    for mask in range(8)
+)
+
+
+def _marks(judged: Judgement) -> list[tuple[Mark, ...]]:
+    calls = judged.batch.calls
+    masks = calls["late"] + 2 * judged.skewed + 4 * (calls["cost"] == UNKNOWN)
+    return [_MARKS[mask] for mask in masks.tolist()]

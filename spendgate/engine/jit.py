@@ -1,0 +1,28 @@
+"""The compiler of the kernel: numba, or nothing, so that the same source is also its own reference."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+ENABLED = os.environ.get("SPENDGATE_JIT", "on") != "off"
+
+
+def jit(function: F) -> F:
+    """``function`` compiled by numba and cached on disk; unchanged where ``SPENDGATE_JIT=off``."""
+    if not ENABLED:
+        return function
+    from numba import njit
+
+    compiled: F = njit(cache=True, nogil=True)(function)
+    return compiled
+
+
+def inlined(function: F) -> F:
+    """Like ``jit``, and put into its caller: a call would count references of every array it passes."""
+    if not ENABLED:
+        return function
+    from numba import njit
+
+    compiled: F = njit(inline="always")(function)
+    return compiled

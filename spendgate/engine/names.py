@@ -1,0 +1,66 @@
+"""What counters are called in a store: slots, fields, and when no verdict can read a slot any more."""
+
+from spendgate.engine.compile import Program
+from spendgate.engine.counters import Counters, Slot
+from spendgate.engine.rules import CALENDAR, LIFETIME, ROLLING
+from spendgate.engine.windows import BLOCK, BUCKETS
+
+NEVER = 2**53
+"""The expiry (ms) of a lifetime slot: later than any horizon."""
+
+
+class SlotNames:
+    """Names of one tenant's slots under one program. A name says tenant, staging, rule and window, parted by
+    spaces, which names do not hold; a field says which sum (``a`` admitted, ``r`` recorded), bucket and key.
+    """
+
+    def __init__(self, tenant: str, program: Program, counters: Counters) -> None:
+        self._tenant, self._program, self._counters = tenant, program, counters
+        self._rows = {int(number): row for row, number in enumerate(program.rules.rows["counter"])}
+        self._slots: dict[int, tuple[str, int]] = {}
+        self._fields: dict[tuple[int, int], tuple[str, str]] = {}
+
+    def slot(self, number: int) -> tuple[str, int]:
+        """The name of a slot, and the instant (ms) after which no verdict can read it."""
+        known = self._slots.get(number)
+        if known is None:
+            slot = self._counters.slot(number)
+            known = self._slots[number] = (self._name(slot), self._expires_ms(slot))
+        return known
+
+    def fields(self, slot: int, bucket: int) -> tuple[str, str]:
+        """The fields of the admitted and the recorded sum of a slot's bucket."""
+        key = self._counters.slot(slot).key
+        known = self._fields.get((key, bucket))
+        if known is None:
+            text = self._counters.key_text(key)
+            known = self._fields[key, bucket] = (f"a{bucket} {text}", f"r{bucket} {text}")
+        return known
+
+    def buckets(self, slot: int) -> range:
+        """The buckets that a slot has."""
+        row = self._rows[self._counters.slot(slot).counter]
+        return range(BLOCK if self._program.rules.rows["window"][row] == ROLLING else 1)
+
+    def is_current(self, slot: int) -> bool:
+        """Whether the slot belongs to a staging that is still in force."""
+        return self._counters.slot(slot).counter in self._rows
+
+    def _name(self, slot: Slot) -> str:
+        staging, rule = self._counters.name(slot.counter)
+        return f"{staging_prefix(self._tenant, staging)}{rule} {slot.window}"
+
+    def _expires_ms(self, slot: Slot) -> int:
+        rules, row = self._program.rules.rows, self._rows[slot.counter]
+        if rules["window"][row] == LIFETIME:
+            return NEVER
+        if rules["window"][row] == CALENDAR:
+            table = self._program.tables[int(rules["table"][row])]
+            table.cover(slot.window, slot.window)
+            return table.window_of(slot.window)[1]
+        return (BLOCK * slot.window + BLOCK - 1 + BUCKETS) * int(rules["width_ms"][row])
+
+
+def staging_prefix(tenant: str, staging: str) -> str:
+    """What the names of all of a staging's slots start with."""
+    return f"{tenant} {staging} "

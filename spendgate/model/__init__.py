@@ -1,0 +1,1 @@
+"""The documents: event, policy, decision, activation, and the numbers in them."""

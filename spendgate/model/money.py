@@ -1,0 +1,45 @@
+"""Money is an integer of nano-USD; people read and write decimal dollars, converted here and nowhere else."""
+
+from decimal import Decimal, InvalidOperation
+
+NANO_PER_USD = 1_000_000_000
+MAX_COST_NANO_USD = 2**53 - 1
+"""An event's cost is below 2^53: exact in every JSON reader, doubles included."""
+MAX_CAP_NANO_USD = 2**62 - 1
+"""A cap is below 2^62, so that a cap and a cost add up inside a signed 64-bit integer."""
+
+
+class MoneyError(ValueError):
+    """Text that is no amount of dollars. The message says what was expected and never repeats the text."""
+
+
+def parse_usd(text: str) -> int:
+    """Decimal dollars, such as ``"500"`` or ``"0.000000001"``, as nano-USD.
+
+    Raises MoneyError for what is not a plain decimal, is negative, has more than nine decimals,
+    or is not below 2^62 nano-USD.
+    """
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise MoneyError("expected dollars as a decimal, such as '500' or '0.25'") from None
+    if not amount.is_finite() or amount < 0:
+        raise MoneyError("expected dollars that are zero or more")
+    if amount >= Decimal(MAX_CAP_NANO_USD) / NANO_PER_USD:
+        raise MoneyError("expected less than 2^62 nano-USD (about 4.6 billion dollars)")
+    nano = amount * NANO_PER_USD
+    if nano != nano.to_integral_value():
+        raise MoneyError("expected at most nine decimals, for money is counted in nano-USD")
+    return int(nano)
+
+
+def format_usd(nano_usd: int, decimals: int = 2) -> str:
+    """Nano-USD as dollars for people, such as ``$1,234.50``; rounded half to even."""
+    amount = (Decimal(nano_usd) / NANO_PER_USD).quantize(Decimal(1).scaleb(-decimals))
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount):,}"
+
+
+def percent_of_nano_usd(percent: int, cap_nano_usd: int) -> int:
+    """``ceil(percent * cap / 100)`` in nano-USD, exactly."""
+    return -(-percent * cap_nano_usd // 100)
