@@ -1,19 +1,22 @@
 """The seed of a staging: its counters from the log before its activation, judged by itself."""
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import msgspec
 
 from spendgate.engine.calls import Calls
 from spendgate.engine.clock import BEGINNING, tick
+from spendgate.engine.corrections import Correction, Place, corrected_costs
 from spendgate.engine.staging import Staging, TenantDocument, activated, settings_of
-from spendgate.engine.tenant import Tenant
+from spendgate.engine.tenant import Changes, Tenant
 from spendgate.engine.windows import BUCKETS, Calendar, CalendarTable, bucket_width_ms
 from spendgate.model.activation import Activation
+from spendgate.model.identity import identity_of
 from spendgate.model.policy import CalendarWindow, Policy, RollingWindow, Window
 
-Place = tuple[int, int]
-"""(message offset, index in the message)."""
+MANY_IDENTITIES = 1_000_000
+"""Past this many, a replay looks for identities that it may forget."""
 
 
 def seed_instant_ms(policy: Policy, late_ms: int) -> int | None:
@@ -38,7 +41,7 @@ def _start_ms(window: Window, at_ms: int) -> int:
     return BEGINNING
 
 
-class Replay:
+class Replay(ABC):
     """Passes a tenant's log from its first record on: who was accepted, who was late, by the settings then."""
 
     def __init__(self, tenant: str) -> None:
@@ -53,12 +56,52 @@ class Replay:
             self.document = activated(self.document, activation, 0)
         self.document = msgspec.structs.replace(self.document, **after._asdict())
 
-    def remember(self, identities: Mapping[int, Sequence[int]], duplicate_hour: int) -> None:
-        """Remember accepted identities by hour; forget those behind the horizon."""
-        for hour, found in identities.items():
+    @abstractmethod
+    def pass_calls(self, events: Calls) -> None:
+        """Pass a stretch of calls and annotations."""
+
+    def take(self, changes: Changes) -> None:
+        """Take over what judging a stretch did to clock and identities; forget those behind the horizon."""
+        self.document = msgspec.structs.replace(changes.document, stagings=())
+        for hour, found in changes.identities.items():
             self.known.update(dict.fromkeys(found, hour))
-        if len(self.known) > 1_000_000:
-            self.known = {identity: hour for identity, hour in self.known.items() if hour >= duplicate_hour}
+        if len(self.known) > MANY_IDENTITIES:
+            horizon = self.document.duplicate_hour
+            self.known = {identity: hour for identity, hour in self.known.items() if hour >= horizon}
+
+
+class Survey(Replay):
+    """Finds, in a first pass over the log, what its corrections say; two passes, as a correction comes later."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(tenant)
+        self.corrections: list[Correction] = []
+        self._accepted: dict[int, list[Place]] = {}
+        self._judge = Tenant(tenant, TenantDocument(), {})
+
+    def find_corrections(self, events: Calls) -> None:
+        """First pass: collect the corrections."""
+        for offset, index, event in zip(events.offsets, events.indexes, events.events, strict=True):
+            if event.kind == "correction" and event.refers_to is not None and event.cost_nano_usd is not None:
+                identity = identity_of(event.source, event.refers_to)
+                self.corrections.append(Correction((offset, index), identity, event.cost_nano_usd))
+
+    def pass_calls(self, events: Calls) -> None:
+        """Second pass: find where the corrected calls were accepted."""
+        wanted = {correction.identity for correction in self.corrections}
+        self._judge.adopt(self.document)
+        prepared = self._judge.prepare(events)
+        judged, changes = self._judge.judge(prepared, self.known)
+        skipped = judged.batch.calls["skipped"].tolist()
+        calls = prepared.calls
+        for i, identity in enumerate(prepared.identities):
+            if identity in wanted and not skipped[i]:
+                self._accepted.setdefault(identity, []).append((calls.offsets[i], calls.indexes[i]))
+        self.take(changes)
+
+    def costs(self) -> dict[Place, int]:
+        """What corrected calls should have cost."""
+        return corrected_costs(self.corrections, self._accepted)
 
 
 class Seeder(Replay):
@@ -85,8 +128,7 @@ class Seeder(Replay):
         prepared = judge.prepare(self._corrected(events), self._from_ms)
         judge.load({})
         _, changes = judge.judge(prepared, self.known)
-        self.document = msgspec.structs.replace(changes.document, stagings=())
-        self.remember(changes.identities, self.document.duplicate_hour)
+        self.take(changes)
         for slot, fields in changes.increments.items():
             sums = self.cells.setdefault(slot, {})
             for name, added in fields.items():

@@ -129,6 +129,11 @@ class Tenant:
         classes, calendars = program.classes.arrays(), program.calendars(*span)
         return plan(program.rules, classes, calendars, records, keys, self.counters)
 
+    @property
+    def slots(self) -> int:
+        """How many slots of counters are kept in memory."""
+        return int(self.counters.slots.used[0])
+
     def unloaded(self) -> dict[str, list[str]]:
         """The slots that must be loaded before ``judge``: slot name to its fields."""
         wanted: dict[str, list[str]] = {}

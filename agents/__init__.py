@@ -1,0 +1,1 @@
+"""The Kafka door: Faust agents that evaluate, record and reconcile the event log."""

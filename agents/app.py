@@ -1,0 +1,113 @@
+"""The Kafka door's composition root: ``python -m agents.app worker``."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from agents.activation import Activator
+from agents.delivery import Fatal, Settings, make_app, run
+from agents.exits import one_line
+from agents.faust_private import App
+from agents.log import Log
+from agents.outlet import Outlet
+from agents.policies import Documents
+from agents.publishing import Publisher
+from agents.rebuild import Rebuild
+from agents.shadow import Shadow
+from agents.topic_id import topic_id
+from spendgate.model.topics import Topics, TopicsError, load_topics
+from window_counters.protocol import StoreUnavailable, StoreUnfit
+from window_counters.redis_store import RedisStore
+
+USAGE = "usage: python -m agents.app worker"
+WRONG_USAGE, MISSING, REFUSED = 2, 3, 4
+BROKER_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Where a worker finds its servers; all from the environment.
+
+    SPENDGATE_KAFKA (host:port, comma separated), SPENDGATE_REDIS (a URL), SPENDGATE_GROUP (default
+    ``spendgate-shadow``), SPENDGATE_INSTANCE (a name for this worker's slot, unique among live workers).
+    """
+
+    kafka: str
+    redis: str
+    group: str
+    instance: str | None
+
+    @classmethod
+    def from_environment(cls) -> "Config":
+        """Raises Fatal if something needed is not set."""
+        missing = [name for name in ("SPENDGATE_KAFKA", "SPENDGATE_REDIS") if not os.environ.get(name)]
+        if missing:
+            raise Fatal(f"expected {' and '.join(missing)} in the environment", WRONG_USAGE)
+        return cls(
+            os.environ["SPENDGATE_KAFKA"],
+            os.environ["SPENDGATE_REDIS"],
+            os.environ.get("SPENDGATE_GROUP", "spendgate-shadow"),
+            os.environ.get("SPENDGATE_INSTANCE"),
+        )
+
+
+def build(config: Config, topics: Topics) -> App:
+    """The worker, wired; nothing is connected but to learn the event topic's id."""
+    publisher = Publisher()
+    store = RedisStore(config.redis)
+    documents = Documents(config.kafka, topics.policies)
+    outlet = Outlet(publisher, topics)
+    rebuild = Rebuild(Log(config.kafka, topics.events.name), topics.events)
+    shadow = Shadow(
+        topic=topics.events,
+        topic_id=topic_id(config.kafka, topics.events.name, within_s=BROKER_WITHIN_S),
+        store=store,
+        documents=documents,
+        rebuild=rebuild,
+        activator=Activator(store, documents, rebuild, outlet),
+        outlet=outlet,
+        now=lambda: datetime.now(UTC),
+        judges={},
+    )
+    return make_app(
+        config.group,
+        bootstrap=config.kafka,
+        topic=topics.events.name,
+        handler=shadow,
+        settings=Settings(group=config.group, instance_id=config.instance),
+        publisher=publisher,
+    )
+
+
+async def _require_fit(redis: str) -> None:
+    """Refuse a Redis that may evict, before anything is judged on it."""
+    store = RedisStore(redis)
+    try:
+        await store.check_fit()
+    except StoreUnfit as error:
+        raise Fatal(str(error), REFUSED) from None
+    except StoreUnavailable as error:
+        raise Fatal(f"Redis does not answer: {error}", MISSING) from None
+    finally:
+        await store.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Run a worker; returns the process's exit code."""
+    if arguments != ["worker"]:
+        sys.stderr.write(USAGE + "\n")
+        return WRONG_USAGE
+    try:
+        config = Config.from_environment()
+        asyncio.run(_require_fit(config.redis))
+        app = build(config, load_topics())
+    except (Fatal, TopicsError, ValueError) as error:
+        sys.stderr.write(f"spendgate: {one_line(error)}\n")
+        return error.code if isinstance(error, Fatal) else WRONG_USAGE
+    return run(app)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

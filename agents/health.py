@@ -1,0 +1,127 @@
+"""What a worker knows about itself, and the HTTP server that tells it: liveness, readiness, metrics."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+HOST = "SPENDGATE_HTTP_HOST"
+PORT = "SPENDGATE_HTTP_PORT"
+STALLED_S = 45.0
+HOPELESS_S = 75.0
+LONG_RETRY_S = 120.0
+
+log = logging.getLogger(__name__)
+
+
+class Health:
+    """Facts about one worker. Times are seconds of ``clock``, which is monotonic."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.joined = False
+        self.partitions: frozenset[int] = frozenset()
+        self.lag: int | None = None
+        self._progressed = clock()
+        self._retrying: dict[int, float] = {}
+        self._reachable: dict[str, bool] = {}
+
+    def progress(self) -> None:
+        """Something was done, tried again, or found to be nothing to do. A long rebuild calls it as it goes."""
+        self._progressed = self.clock()
+
+    def saw(self, dependency: str, *, reachable: bool) -> None:
+        """Remember how ``dependency`` (``broker``, ``store``) was last seen."""
+        self._reachable[dependency] = reachable
+
+    def assigned(self, partitions: frozenset[int]) -> None:
+        """The group has given this worker exactly these partitions."""
+        self.joined, self.partitions = True, partitions
+        self._retrying = {p: since for p, since in self._retrying.items() if p in partitions}
+        self.progress()
+
+    def retrying(self, partition: int) -> float:
+        """Note that ``partition`` is being retried; returns for how many seconds now."""
+        self.progress()
+        now = self.clock()
+        return now - self._retrying.setdefault(partition, now)
+
+    def recovered(self, partition: int) -> None:
+        """The batch in hand of ``partition`` was done, or given up to another worker."""
+        self._retrying.pop(partition, None)
+        self.progress()
+
+    def stalled_s(self) -> float:
+        """Seconds without progress although there is something to do; 0 if there is not."""
+        return self.clock() - self._progressed if self.lag else 0.0
+
+    def faults(self) -> list[str]:
+        """Why the worker should be restarted; empty if it should not."""
+        stalled_s = self.stalled_s()
+        return [f"no progress for {stalled_s:.0f} s, lag {self.lag}"] if stalled_s > STALLED_S else []
+
+    def obstacles(self) -> list[str]:
+        """Why the worker is not ready; empty if it is."""
+        found = [] if self.joined else ["not assigned by the group yet"]
+        found += [
+            f"{name} unreachable" for name, reachable in sorted(self._reachable.items()) if not reachable
+        ]
+        now = self.clock()
+        late = sorted(p for p, since in self._retrying.items() if now - since > LONG_RETRY_S)
+        return found + [f"partition {p} in a long retry" for p in late]
+
+
+class HealthServer:
+    """``/health/live``, ``/health/ready`` and ``/metrics`` on a port of their own."""
+
+    def __init__(self, health: Health, *, host: str, port: int) -> None:
+        self.health, self.host, self.port = health, host, port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port, which the log names too. Raises OSError if it is taken."""
+        site = web.Application()
+        site.add_routes(
+            [
+                web.get("/health/live", self._live),
+                web.get("/health/ready", self._ready),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(site, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        port = int(self._runner.addresses[0][1])
+        log.info("http listening on %d", port)
+        return port
+
+    async def stop(self) -> None:
+        """Close the port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _live(self, _: web.Request) -> web.Response:
+        return _answer(self.health.faults())
+
+    async def _ready(self, _: web.Request) -> web.Response:
+        return _answer(self.health.obstacles())
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _answer(problems: list[str]) -> web.Response:
+    status = 503 if problems else 200
+    return web.json_response({"status": "failing" if problems else "ok", "reasons": problems}, status=status)
+
+
+def server_from_env(health: Health) -> HealthServer | None:
+    """The server that SPENDGATE_HTTP_PORT asks for (0: any free port), if it does; SPENDGATE_HTTP_HOST is its address
+    (default 127.0.0.1)."""
+    port = os.environ.get(PORT, "")
+    if not port.isdecimal():
+        return None
+    return HealthServer(health, host=os.environ.get(HOST, "127.0.0.1"), port=int(port))

@@ -1,0 +1,40 @@
+"""What the commands that speak to Kafka say besides their result: one line on stderr, and an exit code."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from spendgate.cli.endpoints import NEEDED, Failure, one_line_errors
+from spendgate.ledger.reader_problem import InputError
+from spendgate.model.topics import TopicsError
+
+FOUND, USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes: the check found something; wrong usage or input; Ctrl-C."""
+
+
+def notice(line: str) -> None:
+    """One line for the user, on stderr."""
+    typer.echo(line, err=True)
+
+
+@contextmanager
+def told_clearly() -> Iterator[None]:
+    """Turn what can go wrong with files and Kafka into one line and an exit code, never a stack trace."""
+    with one_line_errors():
+        try:
+            from spendgate.cli.kafka_client import KafkaAway
+        except ImportError:
+            raise Failure("expected Kafka's client; run: pip install 'spendgate[services]'") from None
+        try:
+            yield
+        except KafkaAway as error:
+            raise Failure(str(error), NEEDED) from None
+        except (InputError, TopicsError) as error:
+            raise Failure(str(error), USAGE) from None
+        except OSError as error:
+            raise Failure(
+                f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE
+            ) from None
+        except KeyboardInterrupt:
+            raise Failure("interrupted", INTERRUPTED) from None

@@ -1,0 +1,58 @@
+"""What a Redis fault means to a worker: wait and go back to the read, or stop and have somebody look."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import exceptions as redis_errors
+
+from window_counters.protocol import StoreUnavailable, StoreUnfit
+
+_REFUSED = (
+    redis_errors.AuthenticationError,
+    redis_errors.AuthenticationWrongNumberOfArgsError,
+    redis_errors.AuthorizationError,
+    redis_errors.NoPermissionError,
+)
+_UNFIT = {
+    "can't run this command": "redis refused access: the user may not run a command that the scripts need",
+    "can't access at least one": "redis refused access: the user may not use keys that start with 'sg:'",
+    "wrongtype": "redis holds a key of another kind under a name of ours: somebody else wrote to it",
+    "not an integer": "redis holds a counter that is no integer: somebody else wrote to it",
+    "unknown command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
+    "unknown redis command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
+    "moved": "redis is a cluster of several nodes: expected a cluster client",
+    "cluster mode is not enabled": "redis is no cluster: expected a client without cluster mode",
+}
+
+
+def _overflowed(fault: Exception) -> bool:
+    return "would overflow" in str(fault)
+
+
+def _why_unfit(fault: Exception) -> str | None:
+    if isinstance(fault, _REFUSED):
+        return "redis refused access: check the user, the password and the user's ACL"
+    if isinstance(fault, redis_errors.MovedError):
+        return _UNFIT["moved"]
+    text = str(fault).lower()
+    return next((why for sign, why in _UNFIT.items() if sign in text), None)
+
+
+def _summary(fault: Exception) -> str:
+    """A connection's fault in its own words (host and port); of an answer its code alone, for it may quote keys."""
+    if isinstance(fault, redis_errors.ResponseError):
+        return f"redis answered {type(fault).__name__}"
+    return f"redis did not answer: {fault or type(fault).__name__}"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise StoreUnfit, OverflowError or StoreUnavailable for whatever Redis raises, the original chained."""
+    try:
+        yield
+    except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as fault:
+        if _overflowed(fault):
+            raise OverflowError("cell: the sum is no signed 64-bit integer") from fault
+        if why := _why_unfit(fault):
+            raise StoreUnfit(why) from fault
+        raise StoreUnavailable(_summary(fault)) from fault
