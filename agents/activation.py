@@ -3,10 +3,12 @@
 import logging
 from dataclasses import dataclass
 
+import msgspec
+
 from agents import metrics
 from agents.faults import fault_point
 from agents.outlet import Outlet
-from agents.partition import MarkMoved, PartitionJudge, encode_document
+from agents.partition import MarkMoved, PartitionJudge, document_names, whole
 from agents.policies import Documents
 from agents.rebuild import Rebuild
 from agents.steps import Step
@@ -16,8 +18,6 @@ from spendgate.engine.seed import Seeder
 from spendgate.engine.staging import TenantDocument, activated, ended_by, is_void, set_hash, settings_of
 from spendgate.model.activation import Activation
 from window_counters.protocol import Change, CounterStore, Read
-
-import msgspec
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Activator:
             await self.outlet.name_set(after.stagings)
         change = Change(
             mark=judge.mark_at(step.last),
-            tenants={activation.tenant: encode_document(after)},
+            tenants=whole(activation.tenant, after),
             expiries={activation.tenant: seed.expiries} if seed is not None and seed.expiries else {},
             drop_slots={activation.tenant: dropped} if dropped else {},
         )
@@ -68,7 +68,7 @@ class Activator:
         known = judge.tenants.get(tenant)
         if known is not None:
             return known.document
-        snapshot = await self.store.read(judge.id, Read(tenants=[tenant]))
+        snapshot = await self.store.read(judge.id, Read(tenants=document_names([tenant])))
         judge.require_mark(snapshot)
         document = judge.document(snapshot, tenant)
         await self.documents.require(staging.hash for staging in document.stagings)

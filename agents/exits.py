@@ -65,11 +65,12 @@ class Exit:
         self.within(within_s)
 
     def within(self, seconds: float = STOP_WITHIN_S) -> None:
-        """End the process hard after ``seconds`` if it still lives then."""
+        """End the process hard after ``seconds`` if it still lives then: with the code of the reason, or 0 if it was
+        only told to stop."""
         timer = threading.Timer(seconds, self._overdue)
         timer.daemon = True
         timer.start()
 
     def _overdue(self) -> None:
         log.warning("the worker did not stop in time and is ended hard")
-        self._end(self.code or CRASH)
+        self._end(self.code)

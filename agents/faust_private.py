@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 import faust
 from aiokafka import AIOKafkaProducer, ConsumerRecord, codec
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -222,7 +222,7 @@ class Consumer(driver.Consumer):
         try:
             while not (self.should_stop or cast("Service", fetcher).should_stop):
                 await self._drain_once()
-        except (asyncio.CancelledError, *self.consumer_stopped_errors):
+        except (asyncio.CancelledError, ConsumerStoppedError):
             # The fetcher takes a cancellation that it sees during a rebalance for a crash, a stop's own too.
             if not self.app.should_stop:
                 raise

@@ -26,7 +26,7 @@ class Health:
         self.partitions: frozenset[int] = frozenset()
         self.lag: int | None = None
         self._progressed = clock()
-        self._retrying: dict[int, float] = {}
+        self._retrying: dict[int, tuple[float, str]] = {}
         self._reachable: dict[str, bool] = {}
 
     def progress(self) -> None:
@@ -34,23 +34,24 @@ class Health:
         self._progressed = self.clock()
 
     def saw(self, dependency: str, *, reachable: bool) -> None:
-        """Remember how ``dependency`` (``broker``, ``store``) was last seen."""
+        """Remember how ``dependency`` (``broker``, ``store``) was last seen by whoever looks after it."""
         self._reachable[dependency] = reachable
 
     def assigned(self, partitions: frozenset[int]) -> None:
         """The group has given this worker exactly these partitions."""
         self.joined, self.partitions = True, partitions
-        self._retrying = {p: since for p, since in self._retrying.items() if p in partitions}
+        self._retrying = {p: retry for p, retry in self._retrying.items() if p in partitions}
         self.progress()
 
-    def retrying(self, partition: int) -> float:
-        """Note that ``partition`` is being retried; returns for how many seconds now."""
+    def retrying(self, partition: int, dependency: str) -> float:
+        """Note that ``partition`` waits for ``dependency``; returns for how many seconds it has been waiting."""
         self.progress()
-        now = self.clock()
-        return now - self._retrying.setdefault(partition, now)
+        since, _ = self._retrying.get(partition, (self.clock(), dependency))
+        self._retrying[partition] = since, dependency
+        return self.clock() - since
 
     def recovered(self, partition: int) -> None:
-        """The batch in hand of ``partition`` was done, or given up to another worker."""
+        """``partition`` waits for nothing any more."""
         self._retrying.pop(partition, None)
         self.progress()
 
@@ -66,11 +67,11 @@ class Health:
     def obstacles(self) -> list[str]:
         """Why the worker is not ready; empty if it is."""
         found = [] if self.joined else ["not assigned by the group yet"]
-        found += [
-            f"{name} unreachable" for name, reachable in sorted(self._reachable.items()) if not reachable
-        ]
+        away = {name for name, reachable in self._reachable.items() if not reachable}
+        away |= {dependency for _, dependency in self._retrying.values()}
+        found += [f"{name} unreachable" for name in sorted(away)]
         now = self.clock()
-        late = sorted(p for p, since in self._retrying.items() if now - since > LONG_RETRY_S)
+        late = sorted(p for p, (since, _) in self._retrying.items() if now - since > LONG_RETRY_S)
         return found + [f"partition {p} in a long retry" for p in late]
 
 

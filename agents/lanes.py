@@ -201,7 +201,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 - must_pass raises all but what may pass
             self.lanes.must_pass(error, partition)
         else:
-            self.lanes.done(partition)
+            self.lanes.health.recovered(partition)
 
     def _idle_ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -254,22 +254,15 @@ class Lanes:
         """The batch is durable: let its offset be committed."""
         if self.consumer.acknowledge(chunk.tp, chunk.offset + 1, chunk.epoch):
             MESSAGES.labels(self.name).inc(count)
-        self.done(chunk.partition)
-
-    def done(self, partition: int) -> None:
-        """Handled, so everything that it needs was there."""
-        self.health.recovered(partition)
-        self.health.saw("store", reachable=True)
-        self.health.saw("broker", reachable=True)
+        self.health.recovered(chunk.partition)
 
     def must_pass(self, error: Exception, partition: int) -> None:
         """Note an error that may pass, loudly after a while; raise any other."""
         transient = as_transient(error)
         if transient is None:
             raise error
-        self.health.saw(transient.dependency, reachable=False)
         RETRIES.labels(self.name, transient.dependency).inc()
-        since_s = self.health.retrying(partition)
+        since_s = self.health.retrying(partition, transient.dependency)
         now = time.monotonic()
         if now - self._complained.get(transient.dependency, -COMPLAIN_EVERY_S) < COMPLAIN_EVERY_S:
             return

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 LEVEL = "SPENDGATE_LOG_LEVEL"
 FORMAT = "SPENDGATE_LOG"
-BURST = 3
+BURST = 1
 WINDOW_S = 10.0
 LIBRARIES = ("faust", "mode", "asyncio", "agents.faust_private")
 CRASHES = ("Crashed reason", "Error: ", "{0!r} crashed")

@@ -1,6 +1,6 @@
 """One partition's judge: its tenants, all true at one mark, and what a step asks of the store and does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,8 +17,31 @@ from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
 MAX_SLOTS = 4_000_000
 """Past this many cached slots (about 2 GB) a tenant's cache is dropped and read again as it is needed."""
 
-_decode_document = msgspec.json.Decoder(TenantDocument).decode
-encode_document = msgspec.json.Encoder().encode
+_PER_BATCH = ("watermark_ms", "late_ms", "duplicate_hour", "hours", "corrections")
+"""The fields of a tenant's document that a batch may change; the others change with an activation."""
+
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def document_names(tenants: Iterable[str]) -> list[str]:
+    """Under which names the store keeps the tenants' documents: one for every batch, one for every activation."""
+    return [name for tenant in tenants for name in (tenant, _staged(tenant))]
+
+
+def _staged(tenant: str) -> str:
+    return f"{tenant} staged"
+
+
+def moving_part(tenant: str, document: TenantDocument) -> dict[str, bytes]:
+    """What a batch writes of a document, by name."""
+    return {tenant: _encode({name: getattr(document, name) for name in _PER_BATCH})}
+
+
+def whole(tenant: str, document: TenantDocument) -> dict[str, bytes]:
+    """What an activation writes of a document, by name."""
+    fixed = {name: getattr(document, name) for name in document.__struct_fields__ if name not in _PER_BATCH}
+    return {**moving_part(tenant, document), _staged(tenant): _encode(fixed)}
 
 
 class MarkMoved(Exception):
@@ -60,8 +83,9 @@ class PartitionJudge:
 
     def document(self, snapshot: Snapshot, tenant: str) -> TenantDocument:
         """A tenant's document as the store has it; a new tenant's is empty."""
-        stored = snapshot.tenants.get(tenant)
-        return TenantDocument() if stored is None else _decode_document(stored)
+        parts = [snapshot.tenants[name] for name in document_names([tenant]) if name in snapshot.tenants]
+        fields = {name: raw for part in parts for name, raw in _decode(part).items()}
+        return msgspec.json.decode(_encode(fields), type=TenantDocument)
 
     def admit(self, tenant: str, document: TenantDocument, policies: Mapping[str, Policy]) -> None:
         """Begin to judge a tenant from its document; ``policies`` hold all that is staged in it."""
@@ -117,7 +141,7 @@ class PartitionJudge:
             increments |= each.increments
         return Change(
             mark=self.mark_at(step.last),
-            tenants={name: encode_document(each.document) for name, each in changes.items()},
+            tenants={k: v for name, each in changes.items() for k, v in moving_part(name, each.document).items()},
             increments=increments,
             expiries={name: each.expiries for name, each in changes.items() if each.expiries},
             identities={name: each.identities for name, each in changes.items() if each.identities},

@@ -16,7 +16,7 @@ from agents.activation import Activator
 from agents.delivery import Fatal, Message, Transient
 from agents.faults import fault_point
 from agents.outlet import Outlet
-from agents.partition import MarkMoved, PartitionJudge
+from agents.partition import MarkMoved, PartitionJudge, document_names
 from agents.policies import Documents
 from agents.rebuild import REFUSED, Rebuild
 from agents.steps import Step, instant, steps
@@ -99,7 +99,7 @@ class Shadow:
         unknown = judge.unknown(step.calls)
         if not unknown:
             return
-        snapshot = await self.store.read(judge.id, Read(tenants=unknown))
+        snapshot = await self.store.read(judge.id, Read(tenants=document_names(unknown)))
         judge.require_mark(snapshot)
         for tenant in unknown:
             document = judge.document(snapshot, tenant)

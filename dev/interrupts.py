@@ -32,8 +32,12 @@ def unbroken() -> Iterator[None]:
 
 @contextmanager
 def endings_as_interrupts() -> Iterator[None]:
-    """Within the body SIGTERM and a closed terminal raise KeyboardInterrupt, so that they clean up too."""
-    before = {ending: signal.signal(ending, _interrupt) for ending in _ENDINGS[1:]}
+    """Within the body SIGTERM and a closed terminal raise KeyboardInterrupt, so that they clean up too.
+
+    What the caller had ignored (as nohup does) stays ignored.
+    """
+    heard = [ending for ending in _ENDINGS if signal.getsignal(ending) is not signal.SIG_IGN]
+    before = {ending: signal.signal(ending, _interrupt) for ending in heard}
     try:
         yield
     finally:

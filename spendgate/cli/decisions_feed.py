@@ -11,7 +11,7 @@ import msgspec
 from spendgate.model.decision import Decision
 
 REMEMBERED = 200_000
-"""Ids kept for dropping repeats. A repeat follows its first closely: it is what a worker does again after a fault."""
+"""Ids kept for dropping repeats. A repeat follows closely: a worker does again what it did before a fault."""
 
 _decode_one = msgspec.json.Decoder(Decision).decode
 _decode_many = msgspec.json.Decoder(list[Decision]).decode

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -17,8 +17,13 @@ _SECURITY_ENV = {
     "ssl_cafile": "SPENDGATE_KAFKA_CA_FILE",
 }
 
-NEEDED, REFUSED = 3, 4
-"""Exit codes: something needed is missing or unreachable; the request was refused as unsafe."""
+_SECURITY_WORDS = {
+    "security_protocol": ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    "sasl_mechanism": ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+}
+
+USAGE, NEEDED, REFUSED = 2, 3, 4
+"""Exit codes: wrong usage; something needed is missing or unreachable; the request was refused as unsafe."""
 
 
 class Failure(Exception):
@@ -41,31 +46,48 @@ def one_line_errors() -> Iterator[None]:
 
 def kafka_bootstrap(option: str | None) -> str:
     """``HOST:PORT[,HOST:PORT...]`` of Kafka: the option, else SPENDGATE_KAFKA, else the development stack."""
-    return _resolve(option, KAFKA_ENV, "bootstrap", "--bootstrap")
+    return _resolve(option, KAFKA_ENV, "kafka", "--bootstrap")
 
 
 def redis_url(option: str | None) -> str:
     """The URL of Redis: the option, else SPENDGATE_REDIS, else the development stack."""
-    return _resolve(option, REDIS_ENV, "redis_url", "--redis")
+    return _resolve(option, REDIS_ENV, "redis", "--redis")
 
 
 def kafka_security() -> dict[str, str]:
-    """How to speak to Kafka, by kafka-python's keywords, from the environment's SPENDGATE_KAFKA_*."""
-    return {keyword: os.environ[name] for keyword, name in _SECURITY_ENV.items() if os.environ.get(name)}
+    """How to speak to Kafka, by kafka-python's keywords, from the environment's SPENDGATE_KAFKA_*.
 
-
-def _resolve(option: str | None, env: str, attribute: str, flag: str) -> str:
-    found = option or os.environ.get(env) or _of_dev_stack(attribute)
-    if not found:
-        raise Failure(f"expected {flag}, or {env} in the environment, or a running development stack")
+    Raises Failure for an unknown protocol or mechanism, which kafka-python would take for PLAINTEXT, and for a
+    file of certificates that is not there.
+    """
+    found = {keyword: os.environ[name] for keyword, name in _SECURITY_ENV.items() if os.environ.get(name)}
+    for keyword, allowed in _SECURITY_WORDS.items():
+        if found.get(keyword, allowed[0]) not in allowed:
+            raise Failure(f"{_SECURITY_ENV[keyword]}: expected one of {', '.join(allowed)}", USAGE)
+    if "ssl_cafile" in found and not Path(found["ssl_cafile"]).is_file():
+        raise Failure(f"{_SECURITY_ENV['ssl_cafile']}: expected a file of certificates")
     return found
 
 
-def _of_dev_stack(attribute: str) -> str | None:
-    """From the running stack of a checkout; None in an installed wheel, where there is no such module."""
+def _resolve(option: str | None, env: str, server: str, flag: str) -> str:
+    found = option or os.environ.get(env) or _of_dev_stack(server)
+    if not found:
+        raise Failure(f"where is {server}? expected {flag} or {env}, or a running stack (`spendgate dev up`)")
+    return found
+
+
+def _of_dev_stack(server: str) -> str | None:
+    """The address of a running server of this checkout; None in an installed wheel, which has no such module."""
     try:
-        running = import_module("dev.stack").status()
-    except (ImportError, AttributeError):
+        from dev.errors import StackError
+        from dev.places import home
+        from dev.stack import status
+    except ImportError:
         return None
-    value = getattr(running, attribute, None)
-    return str(value) if value else None
+    try:
+        servers = status(home()).servers
+    except StackError:
+        return None
+    return next(
+        (each.address for each in servers if each.name == server and each.condition == "running"), None
+    )

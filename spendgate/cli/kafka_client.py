@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
+from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
 from spendgate.cli.endpoints import kafka_security
 from spendgate.model.partition import partition_of
@@ -22,6 +22,7 @@ _ATTEMPT_S = 2.0
 _BATCH_BYTES = 512 * 1024
 _METADATA_MS = 5000
 _POLL_MS = 250
+_LINGER_MS = 5
 _FETCH_ROWS = 2000
 _CLOSE_S = 5.0
 T = TypeVar("T")
@@ -59,8 +60,8 @@ def _connected(make: Callable[[int], T], bootstrap: str, timeout_s: float, notic
     while (left_s := deadline - time.monotonic()) > 0:
         try:
             return make(int(1000 * min(_ATTEMPT_S, left_s)) or 1)
-        except ValueError:
-            raise KafkaAway("Kafka: expected the bootstrap as host:port, or several, with commas") from None
+        except (ValueError, AssertionError, KafkaConfigurationError):
+            raise KafkaAway("expected Kafka as host:port[,host:port], and settings that fit together") from None
         except KafkaError:
             if not told:
                 notice(f"Kafka at {bootstrap} does not answer; waiting for up to {timeout_s:g} s")
@@ -114,10 +115,10 @@ class Producer:
                 enable_idempotence=True,
                 acks="all",
                 batch_size=_BATCH_BYTES,
-                linger_ms=5,
+                linger_ms=_LINGER_MS,
                 max_block_ms=min(_METADATA_MS, delivery_ms),
                 request_timeout_ms=min(30_000, delivery_ms),
-                delivery_timeout_ms=delivery_ms,
+                delivery_timeout_ms=delivery_ms + _LINGER_MS,
                 reconnect_backoff_max_ms=2000,
                 metrics_enabled=False,
                 **kafka_security(),
@@ -182,7 +183,7 @@ class Producer:
 
 
 class TopicReader:
-    """Reads a topic from its beginning, of all partitions, in no group and committing nothing. Raises KafkaAway."""
+    """Reads all partitions of a topic from the beginning; in no group, commits nothing. Raises KafkaAway."""
 
     def __init__(self, bootstrap: str, topic: str, timeout_s: float, notice: Notice) -> None:
         self._bootstrap = bootstrap

@@ -135,7 +135,7 @@ def _policies(files: list[Path]) -> "list[Policy]":
 def _publisher(dev: bool, option: str | None, timeout_s: float) -> "Iterator[Publisher]":
     if not (dev or _is_dev(option)):
         raise Failure(
-            f"refused: workers outside development accept only stagings signed by the policy store "
+            "refused: outside development workers accept only stagings with the policy store's signature "
             f"(for a Kafka of your own: --dev, or {DEV_ENV}=1)",
             REFUSED,
         )
@@ -151,7 +151,7 @@ def _publisher(dev: bool, option: str | None, timeout_s: float) -> "Iterator[Pub
 
 
 def _is_dev(option: str | None) -> bool:
-    """Whether this is development: the environment says so, or no other Kafka than the dev stack's is named."""
+    """Whether this is development: the environment says so, or no Kafka but the dev stack's is named."""
     return os.environ.get(DEV_ENV) == "1" or not (option or os.environ.get(KAFKA_ENV))
 
 

@@ -7,7 +7,6 @@ import typer
 
 from spendgate.cli.endpoints import NEEDED, Failure, one_line_errors
 from spendgate.ledger.reader_problem import InputError
-from spendgate.model.topics import TopicsError
 
 FOUND, USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes: the check found something; wrong usage or input; Ctrl-C."""
@@ -24,6 +23,7 @@ def told_clearly() -> Iterator[None]:
     with one_line_errors():
         try:
             from spendgate.cli.kafka_client import KafkaAway
+            from spendgate.model.topics import TopicsError
         except ImportError:
             raise Failure("expected Kafka's client; run: pip install 'spendgate[services]'") from None
         try:

@@ -49,8 +49,8 @@ def send(
 ) -> None:
     """Send the events of a file to Kafka.
 
-    An interrupted send goes on where it was when it is called again. Sending twice does no harm, for the identities
-    are those of the rows. A bad row is set aside by line, field and what was expected, and the rest goes on.
+    An interrupted send goes on where it was when it is called again. Sending twice does no harm, for the
+    identities are those of the rows. A bad row is set aside by line, field and what was expected.
     """
     with told_clearly():
         from spendgate.cli.send_session import Request, perform

@@ -1,4 +1,4 @@
-"""How far a send has come, kept beside the file until it is done, so that an interrupted one goes on from there."""
+"""How far a send has come, kept beside the file until it is done, so that a next one goes on from there."""
 
 import os
 from hashlib import file_digest, sha256
@@ -13,7 +13,7 @@ SUFFIX = ".spendgate-sent"
 
 
 class Target(Struct, frozen=True):
-    """What is sent where; a progress counts only for the same. ``topic_id`` is the id that the broker gave."""
+    """What is sent where; progress counts only for the same. ``topic_id`` is the id that the broker gave."""
 
     file_sha256: str
     size_bytes: int

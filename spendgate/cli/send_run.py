@@ -29,7 +29,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One send. ``stop`` is set to end it early; ``acknowledged`` is told each time the progress has moved."""
+    """One send. ``stop`` is set to end it early; ``acknowledged`` is told whenever progress was made."""
 
     topic: str
     pack: int
@@ -54,8 +54,8 @@ class _Slice:
 def run(slices: Iterable[list[Item]], wire: Wire, job: Job, progress: Progress) -> bool:
     """Send all slices, moving ``progress``; one slice is in flight while the next is read.
 
-    True at the end. False, with all that was handed over acknowledged, if ``job.stop`` was set before it. Raises
-    KafkaAway; ``progress`` then counts what had been acknowledged.
+    True at the end. False, with all that was handed over acknowledged, if ``job.stop`` was set before it.
+    Raises KafkaAway; ``progress`` then counts what had been acknowledged.
     """
     waiting = _Slice()
     pace = _Pace(job)
@@ -115,7 +115,7 @@ class _Pace:
 
 
 def with_an_event(rows: Iterable[Item]) -> Iterator[Item]:
-    """All of ``rows``, unless the first hundred hold no event: then it is the wrong file, and InputError says so."""
+    """All of ``rows``. Raises InputError if the first hundred hold no event: it is the wrong file then."""
     first: list[Refused] = []
     rows = iter(rows)
     for row in rows:

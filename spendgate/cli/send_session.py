@@ -118,7 +118,7 @@ def _progress(request: Request, topic: str, notice: Notice) -> Progress:
 
 
 def _shift_us(path: Path, options: ReadOptions, shift_to: datetime | None) -> int:
-    """What to add to every time, in microseconds, so that the latest is at ``shift_to``: a pass of its own."""
+    """What to add to every time, in microseconds, to bring the latest to ``shift_to``: a pass of its own."""
     if shift_to is None:
         return 0
     latest = max((event.time for event in read_events(path, options)), default=shift_to)

@@ -20,7 +20,7 @@ def slices(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def live_slices(rows: Iterable[T], size: int) -> Iterator[list[T]]:
-    """As ``slices``, for a source that may pause: what has come goes on within 0.2 s; an empty list is a pause.
+    """As ``slices``, for a source that may pause: what has come goes on in 0.2 s. An empty list is a pause.
 
     A thread reads ahead by at most two slices; what it raises is raised here.
     """

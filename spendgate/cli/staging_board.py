@@ -1,7 +1,7 @@
 """Publishing to ``spend.policies`` and ``spend.events`` without the policy store: in development alone.
 
-The order is the law: the document and the announcement are acknowledged before the activation is sent, so that
-no worker passes an activation of a document that is not there; what it supersedes is announced as ended after it.
+The order is the law: the document and the announcement are acknowledged before the activation is sent, so
+that no worker meets an activation whose document is not there. What it ends is announced as ended after it.
 """
 
 import secrets

@@ -25,7 +25,8 @@ class TenantDocument(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What is true of a tenant at a mark, besides counters and identities.
 
     ``hours``: whole hours since the epoch that hold identities. ``ended``: stagings that may not come back.
-    ``corrections``: whether the log holds any correction of the tenant.
+    ``passed``: the ids of activations, so that a repeat is void. ``corrections``: whether the log holds any
+    correction of the tenant.
     """
 
     watermark_ms: int = BEGINNING
@@ -34,6 +35,7 @@ class TenantDocument(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     settings: dict[str, int | str] = {}
     stagings: tuple[Staging, ...] = ()
     ended: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     hours: tuple[int, ...] = ()
     corrections: bool = False
 
@@ -55,6 +57,8 @@ def settings_of(document: TenantDocument) -> Settings:
 
 def is_void(document: TenantDocument, activation: Activation) -> bool:
     """Whether an activation changes nothing: a repeat, one after the end, or one of an unknown staging."""
+    if activation.id in document.passed:
+        return True
     known = {staging.staging: staging for staging in document.stagings}
     match activation.action:
         case "stage":
@@ -79,6 +83,7 @@ def activated(document: TenantDocument, activation: Activation, offset: int) -> 
     """The document after an activation at ``offset``; a void one changes nothing but is no error."""
     if is_void(document, activation):
         return document
+    document = msgspec.structs.replace(document, passed=(*document.passed, activation.id))
     gone = ended_by(document, activation)
     kept = [staging for staging in document.stagings if staging.staging not in gone]
     changed = msgspec.structs.replace(document, ended=(*document.ended, *gone))

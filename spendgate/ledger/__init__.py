@@ -1,1 +1,1 @@
-"""The ledger's edge: readers for other people's files, a seeded sample, and the packing of events into messages."""
+"""The ledger's edge: readers for other people's files, seeded samples, and packing into messages."""

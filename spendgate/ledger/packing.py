@@ -26,7 +26,7 @@ class Message:
 def pack(
     events: Iterable[Event], limit: int = MAX_EVENTS_PER_MESSAGE, max_bytes: int = MAX_MESSAGE_BYTES
 ) -> Iterator[Message]:
-    """Messages of at most ``limit`` events and ``max_bytes`` bytes; the order of each tenant's events is kept.
+    """Messages of at most ``limit`` events and ``max_bytes`` bytes, with each tenant's events in their order.
 
     A single event that is larger than ``max_bytes`` stands alone. Raises ValueError for a limit below 1 or
     above 500.

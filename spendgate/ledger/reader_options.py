@@ -16,11 +16,11 @@ DEFAULT_SOURCE = "file"
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """``tenant``: whose events these are, whatever the rows say; None leaves it to the rows, else ``default``.
+    """``tenant``: whose events these are, whatever the rows say; None: as they say, else ``default``.
 
     ``source``: for rows that name none. ``mapping``: event field (or ``cost_usd``) to column of a CSV file.
-    ``seed``: of the rule that gives the calls of an Azure trace their owners. Raises InputError on a tenant or
-    source that no event could carry.
+    ``seed``: of the rule that gives the calls of an Azure trace their owners. Raises InputError on a tenant
+    or source that no event could carry.
     """
 
     tenant: str | None = None

@@ -71,7 +71,7 @@ _PLACE = re.compile(r"`\$\.([a-z_]+)`$", re.ASCII)
 
 
 def problem_of(error: msgspec.ValidationError) -> RowProblem:
-    """The field that msgspec stumbled over. Of its message only the place is used, for the rest may quote values."""
+    """The field that msgspec stumbled over. Of its message only the place is used; the rest may hold data."""
     place = _PLACE.search(str(error))
     if place is None or place[1] not in EXPECTED_OF:
         return RowProblem(ROW, "one event, as a JSON object")
@@ -84,7 +84,7 @@ def unknown_field(name: str) -> RowProblem:
 
 
 def check_event(event: Event) -> Event:
-    """The event itself if the log would take it (``spendgate.model.decode`` says what it takes); else RowProblem."""
+    """The event itself, if the log would take it (``spendgate.model.decode``). Raises RowProblem."""
     if not all_allowed(encode_events(event)):
         for name in _TEXT_FIELDS:
             text = getattr(event, name)

@@ -1,4 +1,4 @@
-"""Events out of other people's files: JSONL, CSV, the Azure LLM trace. Streaming; a bad row never stops the rest."""
+"""Events out of other people's files: JSONL, CSV, the Azure LLM trace. A bad row never stops the rest."""
 
 import csv
 from collections.abc import Callable, Iterator

@@ -43,7 +43,7 @@ def busy_hour(events: int, seed: int, start: datetime, tenant: str = "default") 
     """A busy hour from ``start`` on, as ``events`` records in the order of their arrival.
 
     Arrivals come in bursts; tokens are log-normal; a call costs about $0.012 on average. About 1 % of the
-    records are unpriced, 0.5 % repeat a call just before, 0.5 % say how one ended, and 1.5 % have no known owner.
+    records are unpriced, 0.5 % repeat a call just before, 0.5 % say how one ended, 1.5 % have no known owner.
     The same arguments give the same records; another seed or start gives other ids. Raises ValueError for a
     naive ``start``.
     """
@@ -65,7 +65,7 @@ def busy_hour(events: int, seed: int, start: datetime, tenant: str = "default") 
 
 
 def _arrivals_ms(count: int, rng: Random) -> list[int]:
-    """``count`` ascending times in the hour, in ms: a steady flow with a dozen bursts of four to twelve times it."""
+    """``count`` ascending times in the hour, in ms: a steady flow, and a dozen bursts of 4 to 12 times it."""
     weights = [1.0] * HOUR_S
     for _ in range(12):
         first, factor = int(rng.random() * HOUR_S), 4 + 8 * rng.random()
@@ -119,7 +119,7 @@ def _outcome(hour: _Hour, number: int, at_ms: int, call: Event, rng: Random) -> 
 class TraceRule:
     """Gives each call of a trace a team, an employee, a workflow, a model and its list price.
 
-    They are drawn, call by call in the order of the file, as in ``busy_hour``; the trace says nothing of them.
+    They are drawn, call by call in the order of the file, as in ``busy_hour``; the trace says none of it.
     """
 
     def __init__(self, seed: int, tenant: str, source: str) -> None:

@@ -1,4 +1,4 @@
-"""An imagined company: who calls which model for what, and at which price. The seeded samples draw from it."""
+"""An imagined company, which seeded samples draw from: who calls which model for what, at which price."""
 
 from bisect import bisect
 from collections.abc import Iterable, Sequence

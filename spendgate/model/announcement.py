@@ -1,4 +1,4 @@
-"""What stands on ``spend.policies``: documents by hash, announcements of stagings, and named sets of stagings.
+"""What stands on ``spend.policies``: documents by hash, announcements of stagings, named sets of stagings.
 
 The topic is compacted; a record is found by its key, and a later one with the same key takes its place.
 
@@ -36,7 +36,7 @@ class Document(Struct, frozen=True):
 
 
 class Announcement(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A staging that is about to be activated, is in force, or has ended; the log alone says from where to where."""
+    """A staging that is about to begin, is in force, or has ended; the log alone says from where to where."""
 
     tenant: Name
     staging: Name
@@ -180,5 +180,5 @@ class Board:
 
 
 def superseded(live: Iterable[Announcement], policy: str) -> list[Announcement]:
-    """The shadow stagings that a new version of ``policy`` ends; an enforced one stays and looks side by side."""
+    """The shadow stagings that a new version of ``policy`` ends; an enforced one looks on, side by side."""
     return [entry for entry in live if entry.policy == policy and entry.stage == "shadow"]

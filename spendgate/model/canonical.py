@@ -1,8 +1,8 @@
 """The canonical form of a policy, whose SHA-256 names the version.
 
 The form is JSON as RFC 8785 (JCS) writes it: UTF-8, keys sorted, no space; a policy holds no fraction, so
-number formatting never matters. It is the whole document, name, owner and description included: an auditor who
-has the hash has every word that was approved. What means the same is written the same:
+number formatting never matters. It is the whole document, name, owner and description included: an auditor
+who has the hash has every word that was approved. What means the same is written the same:
 
 - defaults stand in it (a later default can't change what an old hash means); absent fields and an empty
   ``exclude`` do not, and ``week_starts`` only with a week;
@@ -33,10 +33,12 @@ class NotCanonical(ValueError):
     """Bytes that are not the canonical form of a policy."""
 
 
-def canonical_bytes(policy: Policy) -> bytes:
-    """The canonical form, UTF-8 JSON; ``from_canonical`` reads it back."""
-    form = _document(policy)
-    return json.dumps(form, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+def canonical_bytes(part: Document) -> bytes:
+    """The canonical form of a policy, UTF-8 JSON, which ``from_canonical`` reads back.
+
+    A part of one (a rule, a scope, a window) has a form too: equal exactly where two parts mean the same.
+    """
+    return json.dumps(_fields(part), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def policy_hash(policy: Policy) -> str:
@@ -55,7 +57,7 @@ def from_canonical(raw: bytes) -> Policy:
     return policy
 
 
-def _document(part: Document) -> dict[str, Any]:
+def _fields(part: Document) -> dict[str, Any]:
     fields = {name: _value(name, getattr(part, name)) for name in part.given()}
     if isinstance(part, CalendarWindow) and part.calendar != "week":
         del fields["week_starts"]
@@ -66,7 +68,7 @@ def _document(part: Document) -> dict[str, Any]:
 
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, Document):
-        return _document(value)
+        return _fields(value)
     if isinstance(value, list):
         items = [_value("", item) for item in value]
         return items if name in _ORDERED_FIELDS else sorted(set(items))
@@ -83,5 +85,5 @@ def usd_text(nano_usd: int) -> str:
 
 def _duration_text(duration: str) -> str:
     minutes = minutes_of(duration)
-    unit, length = max(((u, n) for u, n in MINUTES_PER_UNIT.items() if minutes % n == 0), key=lambda un: un[1])
-    return f"{minutes // length}{unit}"
+    whole = {length: unit for unit, length in MINUTES_PER_UNIT.items() if minutes % length == 0}
+    return f"{minutes // max(whole)}{whole[max(whole)]}"

@@ -24,11 +24,12 @@ from spendgate.model.policy_types import (
 
 MAX_RULES = 100
 CalendarUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WINDOW_KINDS = ("calendar", "rolling", "lifetime")
 
 
 class Document(BaseModel):
-    """A part of a policy: unknown fields are refused, nothing is coerced, nothing changes after it is read."""
+    """A part of a policy: unknown fields are refused, nothing is coerced, nothing changes once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,7 +62,7 @@ class CalendarWindow(Document):
 
     calendar: CalendarUnit
     timezone: TimeZone = "UTC"
-    week_starts: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    week_starts: Weekday = "monday"
 
     @model_validator(mode="after")
     def _week_starts_in_weeks(self) -> Self:

@@ -36,9 +36,9 @@ class Problem(NamedTuple):
         hint = f" (did you mean `{self.nearest}`?)" if self.nearest else ""
         return f"{field}{self.expected}{hint}"
 
-    def line_of(self, name: str) -> str:
-        """One line for a terminal, ``name:line:column: field: what was expected``."""
-        return f"{name}:{self.place.line}:{self.place.column}: {self}"
+    def line_of(self, name: str, label: str = "") -> str:
+        """One line for a terminal: ``name:line:column: <label>field: what was expected``."""
+        return f"{name}:{self.place.line}:{self.place.column}: {label}{self}"
 
 
 class PolicyErrors(ValueError):
@@ -58,7 +58,7 @@ def place_of(path: Path, places: Mapping[Path, Place]) -> Place:
 
 
 def show_path(path: Path, known: Iterable[str]) -> str:
-    """A path as ``spec.rules[0].budget``; names not ``known`` are shown only if they look like identifiers."""
+    """A path as ``spec.rules[0].budget``; names not ``known`` are shown only if like identifiers."""
     shown = ""
     for part in path:
         if isinstance(part, int):
@@ -69,7 +69,7 @@ def show_path(path: Path, known: Iterable[str]) -> str:
 
 
 def nearest(word: object, choices: Iterable[str]) -> str | None:
-    """The choice that ``word`` was most likely meant to be, whatever its case and dashes; None if none is near."""
+    """The choice that ``word`` was most likely meant to be, whatever its case; None if none is near."""
     if not isinstance(word, str):
         return None
     by_folded = {_fold(choice): choice for choice in choices}

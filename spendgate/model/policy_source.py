@@ -155,7 +155,9 @@ def _problems(error: ValidationError, tree: Tree) -> list[Problem]:
 
 def _document_path(loc: Path) -> Path:
     """Pydantic's location without the kind of window that it puts after ``window``."""
-    return tuple(part for i, part in enumerate(loc) if not (i and loc[i - 1] == "window" and _is_kind(loc, i)))
+    return tuple(
+        part for i, part in enumerate(loc) if not (i and loc[i - 1] == "window" and _is_kind(loc, i))
+    )
 
 
 def _is_kind(loc: Path, index: int) -> bool:

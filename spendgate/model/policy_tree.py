@@ -1,8 +1,8 @@
 """YAML or JSON text as plain data with positions: the core schema of YAML 1.2 and nothing that surprises.
 
 JSON is read as the YAML that it is. Refused, each with its place: aliases (a few bytes can unfold to
-gigabytes), tags, duplicate keys, empty values, and nesting beyond ``MAX_DEPTH``. The tree is built from parser
-events, so the depth is known before the parser has gone there.
+gigabytes), tags, duplicate keys, empty values, and nesting beyond ``MAX_DEPTH``. The tree is built from the
+parser's events, so depth is refused before the parser has gone there: its time grows with the depth squared.
 """
 
 import re
@@ -17,7 +17,6 @@ from ruamel.yaml.events import (
     DocumentStartEvent,
     Event,
     MappingEndEvent,
-    MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
@@ -26,7 +25,7 @@ from ruamel.yaml.reader import ReaderError
 
 from spendgate.model.policy_problems import START, Path, Place
 
-Data: TypeAlias = "None | bool | int | float | str | list[Data] | dict[str, Data]"
+Data: TypeAlias = "bool | int | float | str | list[Data] | dict[str, Data] | None"
 
 MAX_DEPTH = 32
 MAX_NUMBER_CHARS = 40
@@ -120,7 +119,7 @@ class _Builder:
         if isinstance(event, AliasEvent):
             self._fault(_place(event), path, "expected no aliases (*name): write the value out")
             return None
-        if event.tag is not None:
+        if getattr(event, "tag", None) is not None:
             self._fault(_place(event), path, "expected no tags (!name)")
         if isinstance(event, ScalarEvent):
             return self._scalar(event, path)
@@ -175,7 +174,11 @@ def _plain(text: str) -> Data:
     if text in _PLAIN:
         return _PLAIN[text]
     if _INT.fullmatch(text):
-        return int(text, 0 if text[:2] in ("0o", "0x") else 10) if len(text) <= MAX_NUMBER_CHARS else float("inf")
+        return (
+            int(text, 0 if text[:2] in ("0o", "0x") else 10)
+            if len(text) <= MAX_NUMBER_CHARS
+            else float("inf")
+        )
     if _FLOAT.fullmatch(text):
         return float(text)
     return _joined(text)

@@ -56,7 +56,7 @@ def _glob(text: str) -> str:
 
 def _usd(text: str) -> str:
     if not _USD.fullmatch(text):
-        raise ValueError("expected dollars as a decimal, such as \"500\" or \"0.25\"")
+        raise ValueError('expected dollars as a decimal, such as "500" or "0.25"')
     try:
         parse_usd(text)
     except MoneyError as error:

@@ -10,7 +10,9 @@ Kind = Literal["create", "grow", "set", "reset", "reassign", "refuse"]
 """``reassign`` is left to the operator, ``refuse`` must never be done; the others are done by apply."""
 
 MIN_INSYNC = "min.insync.replicas"
-PASSING_SETTINGS = frozenset({"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"})
+PASSING_SETTINGS = frozenset(
+    {"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"}
+)
 """Set by Kafka's own tools while replicas move, so no drift."""
 
 
@@ -81,7 +83,7 @@ def _replication(topic: Topic, actual: Actual) -> Iterator[Action]:
     if actual.replications == {topic.replication}:
         return
     found = ", ".join(str(count) for count in sorted(actual.replications))
-    why = "needs a reassignment of replicas (kafka-reassign-partitions), which copies data between brokers"
+    why = "needs a reassignment with kafka-reassign-partitions, which copies data between brokers"
     yield Action("reassign", topic.name, "replication", str(topic.replication), found, why)
 
 

@@ -11,11 +11,13 @@ _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 _ZONES = timedelta(hours=14)
 """No civil time is further from UTC than this."""
+_SHARED = "all"
+"""How a decision writes the counter of a budget without ``per``."""
 _MONTHS = {1: "this month", 3: "this quarter", 12: "this year"}
 
 
 def explain(reason: Reason, cost_nano_usd: int | None = None) -> str:
-    """One line for one reason, such as ``marketing-monthly: over the cap of $25.00 for team=marketing this month``.
+    """One line for one reason: ``monthly: over the cap of $25.00 for team=marketing this month (...)``.
 
     ``cost_nano_usd`` is the call's cost, where the caller knows it; a breach shows it anyway.
     """
@@ -68,8 +70,9 @@ def _length(length: timedelta) -> str:
 
 
 def _budget(reason: Reason) -> str:
-    whose = f" for {reason.counter}" if reason.counter else ""
-    return f"the cap of {money(reason.limit_nano_usd or 0)}{whose} {window_words(reason.window_start, reason.window_end)}"
+    whose = f" for {reason.counter}" if reason.counter not in (None, _SHARED) else ""
+    when = window_words(reason.window_start, reason.window_end)
+    return f"the cap of {money(reason.limit_nano_usd or 0)}{whose} {when}"
 
 
 def _facts(reason: Reason, cost_nano_usd: int | None) -> str:

@@ -1,0 +1,1 @@
+"""Laws of the local stack, held on real servers."""
