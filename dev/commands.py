@@ -14,7 +14,8 @@ from dev.interrupts import unbroken
 _GRACE_S = 10
 _LONGEST = 240
 _TELLING = (
-    re.compile(r"Exception|\b(ERROR|FATAL)\b|^E: "),
+    re.compile(r"^(Caused by: )?[\w.$]+(Exception|Error): "),
+    re.compile(r"\b(ERROR|FATAL)\b|^E: "),
     re.compile(r"error|fatal|fail|cannot|denied|unable", re.IGNORECASE),
     re.compile(r"\S"),
 )

@@ -5,13 +5,19 @@ by a number in a file: such a number may belong to another program by now.
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from dev.errors import StackError
+
 _PROC = Path("/proc")
+_POLL_S = 0.05
 
 
 def find(signature: Sequence[str]) -> list[int]:
@@ -20,13 +26,27 @@ def find(signature: Sequence[str]) -> list[int]:
     return sorted(pid for pid, arguments in _table() if wanted in arguments)
 
 
-def send(signature: Sequence[str], number: signal.Signals) -> None:
-    """Send a signal to the processes that ``find`` names, and to no other, even where ids are reused."""
-    for pid in find(signature):
-        _send_one(pid, _joined(signature), number)
+def send(signature: Sequence[str], *numbers: signal.Signals) -> None:
+    """Send signals to the processes that ``find`` names, and to no other, even where ids are reused."""
+    end(signature, numbers, timeout_s=0)
 
 
 if sys.platform == "linux":
+
+    def end(signature: Sequence[str], numbers: Sequence[signal.Signals], timeout_s: float) -> bool:
+        """Send the signals, and wait until the processes are gone to the last thread and socket.
+
+        A process loses its arguments before it frees its ports, so the table alone would tell too early.
+        False where one is still there after ``timeout_s``.
+        """
+        deadline = time.monotonic() + timeout_s
+        with ExitStack() as opened:
+            handles = [_opened(pid, _joined(signature), opened) for pid in find(signature)]
+            found = [handle for handle in handles if handle is not None]
+            for handle in found:
+                for number in numbers:
+                    _signal(handle, number)
+            return all(_gone(handle, deadline) for handle in found)
 
     def _joined(arguments: Sequence[str]) -> bytes:
         return b"".join(b"\0" + os.fsencode(argument) for argument in arguments) + b"\0"
@@ -42,20 +62,43 @@ if sys.platform == "linux":
             if entry.name.isdigit():
                 yield int(entry.name), _arguments(int(entry.name))
 
-    def _send_one(pid: int, wanted: bytes, number: signal.Signals) -> None:
-        try:
+    def _opened(pid: int, wanted: bytes, opened: ExitStack) -> int | None:
+        """A handle that means this very process; None where the id is another's by now."""
+        with suppress(ProcessLookupError):
             handle = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
+            opened.callback(os.close, handle)
+            return handle if wanted in _arguments(pid) else None
+        return None
+
+    def _signal(handle: int, number: signal.Signals) -> None:
         try:
-            if wanted in _arguments(pid):
-                signal.pidfd_send_signal(handle, number)
+            signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:
             return
-        finally:
-            os.close(handle)
+        except PermissionError as error:
+            raise StackError(
+                "a server of this directory was started by another user, who must end it"
+            ) from error
+
+    def _gone(handle: int, deadline: float) -> bool:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
 
 else:
+
+    def end(signature: Sequence[str], numbers: Sequence[signal.Signals], timeout_s: float) -> bool:
+        """Send the signals, and wait until the processes are gone; False where one remains."""
+        deadline = time.monotonic() + timeout_s
+        for pid in find(signature):
+            for number in numbers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+        while find(signature):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
 
     def _joined(arguments: Sequence[str]) -> bytes:
         return b" ".join(os.fsencode(argument) for argument in arguments)
@@ -65,10 +108,3 @@ else:
         for line in listing.stdout.splitlines():
             pid, _, command = line.strip().partition(b" ")
             yield int(pid), command
-
-    def _send_one(pid: int, wanted: bytes, number: signal.Signals) -> None:
-        if any(other == pid and wanted in arguments for other, arguments in _table()):
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                return

@@ -102,15 +102,12 @@ class ServerProcess(ABC):
 
     def stop(self, timeout_s: float = 20) -> None:
         """SIGTERM, also to a frozen process; SIGKILL for what is still there after ``timeout_s``."""
-        processes.send(self.signature, signal.SIGTERM)
-        processes.send(self.signature, signal.SIGCONT)
-        if not self._gone_within(timeout_s):
+        if not processes.end(self.signature, (signal.SIGTERM, signal.SIGCONT), timeout_s):
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash would be; return when the process is gone."""
-        processes.send(self.signature, signal.SIGKILL)
-        if not self._gone_within(_KILL_S):
+        """SIGKILL, as a crash would be; return when the process is gone and its ports are free."""
+        if not processes.end(self.signature, (signal.SIGKILL,), _KILL_S):
             raise StackError(f"{self.name} cannot be ended: process {self.pids} survives a SIGKILL")
 
     def pause(self) -> None:
@@ -136,18 +133,13 @@ class ServerProcess(ABC):
                 start_new_session=True,
             )
             _children.append(child)
+            # The arguments of a process appear a moment after its start; from here on it can be found.
+            while child.poll() is None and child.pid not in processes.find(self.signature):
+                time.sleep(_POLL_S / 10)
 
     def _rotate_log(self) -> None:
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-
-    def _gone_within(self, timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        while self.alive:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_POLL_S)
-        return True
 
     def _failure(self) -> StackError:
         if "Address already in use" in since(self.log, self._log_start):

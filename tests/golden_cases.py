@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from ruamel.yaml import YAML
 
 from spendgate.model.activation import Activation, SettingsChange, Stage
@@ -44,17 +44,17 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Expected(Strict):
-    """What the answer to one call must be; what is absent is not looked at.
+class ExpectedReason(Strict):
+    """What one listed reason must say; what is absent is not looked at.
 
-    The sums, times and code are those of one reason: of ``policy`` and ``rule`` where they are given (rules
-    count from 0), and otherwise of the first one listed with the verdict of the call. ``resets: never`` means
-    that the reason has no reset.
+    It is the reason of ``policy`` and ``rule`` where they are given (rules count from 0), and otherwise the
+    first one listed with the verdict of the call. ``resets: never`` means that it has no reset.
     """
 
-    expect: Verdict
     policy: str | None = None
     rule: int | None = None
+    staging: str | None = None
+    stage: Stage | None = None
     says: Verdict | None = None
     code: Code | None = None
     counter: str | None = None
@@ -64,37 +64,30 @@ class Expected(Strict):
     overage_usd: str | None = None
     window: tuple[datetime, datetime] | None = None
     resets: datetime | Literal["never"] | None = None
-    marks: tuple[Mark, ...] = ()
     alerts: tuple[int, ...] | None = None
-    reasons: int | None = None
 
-    def disagreements(self, decision: DecisionLike | None) -> list[str]:
-        """What the decision says otherwise; nothing if it is as expected."""
-        if decision is None:
-            return [f"expected {self.expect}, and there is no decision"]
-        pairs: list[tuple[str, Any, Any]] = [("verdict", self.expect, decision.verdict)]
-        pairs.append(("marks", self.marks, tuple(decision.marks)))
-        if self.reasons is not None:
-            pairs.append(("number of reasons", self.reasons, len(decision.reasons)))
-        if wanted := self._of_the_reason():
-            reason = self._reason(decision)
-            if reason is None:
-                return [f"expected {wanted}, and no such reason is listed"]
-            pairs += [(name, value, getattr(reason, name)) for name, value in wanted.items()]
-        return [f"{name}: expected {mine}, got {theirs}" for name, mine, theirs in pairs if mine != theirs]
+    def disagreements(self, decision: DecisionLike) -> list[str]:
+        """What the decision's reason says otherwise."""
+        reason = next((reason for reason in decision.reasons if self._is_of(reason, decision.verdict)), None)
+        if reason is None:
+            return ["no such reason is listed"]
+        stated = self._stated()
+        return _differences([(name, value, getattr(reason, name)) for name, value in stated.items()])
 
-    def _reason(self, decision: DecisionLike) -> Any | None:
-        named = self.policy is not None or self.rule is not None
-        for reason in decision.reasons:
-            if not named and reason.verdict == decision.verdict:
-                return reason
-            if named and self.policy in (None, reason.policy) and self.rule in (None, reason.rule):
-                return reason
-        return None
+    def _is_of(self, reason: Any, verdict: Verdict) -> bool:
+        if self.policy is None and self.rule is None and self.staging is None:
+            return bool(reason.verdict == verdict)
+        return (
+            self.policy in (None, reason.policy)
+            and self.rule in (None, reason.rule)
+            and self.staging in (None, reason.staging)
+        )
 
-    def _of_the_reason(self) -> dict[str, Any]:
-        """The fields of a reason that are stated, in the reason's own units."""
-        wanted: dict[str, Any] = {
+    def _stated(self) -> dict[str, Any]:
+        """The fields that are stated, under the names and in the units of a reason."""
+        start, end = self.window or (None, None)
+        fields: dict[str, Any] = {
+            "stage": self.stage,
             "verdict": self.says,
             "code": self.code,
             "counter": self.counter,
@@ -102,20 +95,287 @@ class Expected(Strict):
             "recorded_before_nano_usd": _nano_usd(self.recorded_before_usd),
             "remaining_nano_usd": _nano_usd(self.remaining_usd),
             "overage_nano_usd": _nano_usd(self.overage_usd),
-            "window_start": self.window[0] if self.window else None,
-            "window_end": self.window[1] if self.window else None,
-            "reset_at": None if self.resets == "never" else self.resets,
+            "window_start": start,
+            "window_end": end,
+            "reset_at": self.resets,
             "alerts": self.alerts,
         }
-        stated = {name: value for name, value in wanted.items() if value is not None}
+        stated = {name: value for name, value in fields.items() if value is not None}
         return stated | ({"reset_at": None} if self.resets == "never" else {})
+
+
+class ExpectedReason(Strict):
+    """What one listed reason must say; what is absent is not looked at.
+
+    It is the reason of ``policy`` and ``rule`` where they are given (rules count from 0), and otherwise the
+    first one listed with the verdict of the call. ``resets: never`` means that it has no reset.
+    """
+
+    policy: str | None = None
+    rule: int | None = None
+    staging: str | None = None
+    stage: Stage | None = None
+    says: Verdict | None = None
+    code: Code | None = None
+    counter: str | None = None
+    used_before_usd: str | None = None
+    recorded_before_usd: str | None = None
+    remaining_usd: str | None = None
+    overage_usd: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    resets: datetime | Literal["never"] | None = None
+    alerts: tuple[int, ...] | None = None
+
+    def disagreements(self, decision: DecisionLike) -> list[str]:
+        """What the decision's reason says otherwise."""
+        reason = next((reason for reason in decision.reasons if self._is_of(reason, decision.verdict)), None)
+        if reason is None:
+            return ["no such reason is listed"]
+        stated = self._stated()
+        return _differences([(name, value, getattr(reason, name)) for name, value in stated.items()])
+
+    def _is_of(self, reason: Any, verdict: Verdict) -> bool:
+        if self.policy is None and self.rule is None and self.staging is None:
+            return bool(reason.verdict == verdict)
+        return (
+            self.policy in (None, reason.policy)
+            and self.rule in (None, reason.rule)
+            and self.staging in (None, reason.staging)
+        )
+
+    def _stated(self) -> dict[str, Any]:
+        """The fields that are stated, under the names and in the units of a reason."""
+        start, end = self.window or (None, None)
+        fields: dict[str, Any] = {
+            "stage": self.stage,
+            "verdict": self.says,
+            "code": self.code,
+            "counter": self.counter,
+            "used_before_nano_usd": _nano_usd(self.used_before_usd),
+            "recorded_before_nano_usd": _nano_usd(self.recorded_before_usd),
+            "remaining_nano_usd": _nano_usd(self.remaining_usd),
+            "overage_nano_usd": _nano_usd(self.overage_usd),
+            "window_start": start,
+            "window_end": end,
+            "reset_at": self.resets,
+            "alerts": self.alerts,
+        }
+        stated = {name: value for name, value in fields.items() if value is not None}
+        return stated | ({"reset_at": None} if self.resets == "never" else {})
+
+
+class ExpectedReason(Strict):
+    """What one listed reason must say; what is absent is not looked at.
+
+    It is the reason of ``policy`` and ``rule`` where they are given (rules count from 0), and otherwise the
+    first one listed with the verdict of the call. ``resets: never`` means that it has no reset.
+    """
+
+    policy: str | None = None
+    rule: int | None = None
+    staging: str | None = None
+    stage: Stage | None = None
+    says: Verdict | None = None
+    code: Code | None = None
+    counter: str | None = None
+    used_before_usd: str | None = None
+    recorded_before_usd: str | None = None
+    remaining_usd: str | None = None
+    overage_usd: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    resets: datetime | Literal["never"] | None = None
+    alerts: tuple[int, ...] | None = None
+
+    def disagreements(self, decision: DecisionLike) -> list[str]:
+        """What the decision's reason says otherwise."""
+        reason = next((reason for reason in decision.reasons if self._is_of(reason, decision.verdict)), None)
+        if reason is None:
+            return ["no such reason is listed"]
+        stated = self._stated()
+        return _differences([(name, value, getattr(reason, name)) for name, value in stated.items()])
+
+    def _is_of(self, reason: Any, verdict: Verdict) -> bool:
+        if self.policy is None and self.rule is None and self.staging is None:
+            return bool(reason.verdict == verdict)
+        return (
+            self.policy in (None, reason.policy)
+            and self.rule in (None, reason.rule)
+            and self.staging in (None, reason.staging)
+        )
+
+    def _stated(self) -> dict[str, Any]:
+        """The fields that are stated, under the names and in the units of a reason."""
+        start, end = self.window or (None, None)
+        fields: dict[str, Any] = {
+            "stage": self.stage,
+            "verdict": self.says,
+            "code": self.code,
+            "counter": self.counter,
+            "used_before_nano_usd": _nano_usd(self.used_before_usd),
+            "recorded_before_nano_usd": _nano_usd(self.recorded_before_usd),
+            "remaining_nano_usd": _nano_usd(self.remaining_usd),
+            "overage_nano_usd": _nano_usd(self.overage_usd),
+            "window_start": start,
+            "window_end": end,
+            "reset_at": self.resets,
+            "alerts": self.alerts,
+        }
+        stated = {name: value for name, value in fields.items() if value is not None}
+        return stated | ({"reset_at": None} if self.resets == "never" else {})
+
+
+class ExpectedReason(Strict):
+    """What one listed reason must say; what is absent is not looked at.
+
+    It is the reason of ``policy`` and ``rule`` where they are given (rules count from 0), and otherwise the
+    first one listed with the verdict of the call. ``resets: never`` means that it has no reset.
+    """
+
+    policy: str | None = None
+    rule: int | None = None
+    staging: str | None = None
+    stage: Stage | None = None
+    says: Verdict | None = None
+    code: Code | None = None
+    counter: str | None = None
+    used_before_usd: str | None = None
+    recorded_before_usd: str | None = None
+    remaining_usd: str | None = None
+    overage_usd: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    resets: datetime | Literal["never"] | None = None
+    alerts: tuple[int, ...] | None = None
+
+    def disagreements(self, decision: DecisionLike) -> list[str]:
+        """What the decision's reason says otherwise."""
+        reason = next((reason for reason in decision.reasons if self._is_of(reason, decision.verdict)), None)
+        if reason is None:
+            return ["no such reason is listed"]
+        stated = self._stated()
+        return _differences([(name, value, getattr(reason, name)) for name, value in stated.items()])
+
+    def _is_of(self, reason: Any, verdict: Verdict) -> bool:
+        if self.policy is None and self.rule is None and self.staging is None:
+            return bool(reason.verdict == verdict)
+        return (
+            self.policy in (None, reason.policy)
+            and self.rule in (None, reason.rule)
+            and self.staging in (None, reason.staging)
+        )
+
+    def _stated(self) -> dict[str, Any]:
+        """The fields that are stated, under the names and in the units of a reason."""
+        start, end = self.window or (None, None)
+        fields: dict[str, Any] = {
+            "stage": self.stage,
+            "verdict": self.says,
+            "code": self.code,
+            "counter": self.counter,
+            "used_before_nano_usd": _nano_usd(self.used_before_usd),
+            "recorded_before_nano_usd": _nano_usd(self.recorded_before_usd),
+            "remaining_nano_usd": _nano_usd(self.remaining_usd),
+            "overage_nano_usd": _nano_usd(self.overage_usd),
+            "window_start": start,
+            "window_end": end,
+            "reset_at": self.resets,
+            "alerts": self.alerts,
+        }
+        stated = {name: value for name, value in fields.items() if value is not None}
+        return stated | ({"reset_at": None} if self.resets == "never" else {})
+
+
+class ExpectedReason(Strict):
+    """What one listed reason must say; what is absent is not looked at.
+
+    It is the reason of ``policy`` and ``rule`` where they are given (rules count from 0), and otherwise the
+    first one listed with the verdict of the call. ``resets: never`` means that it has no reset.
+    """
+
+    policy: str | None = None
+    rule: int | None = None
+    staging: str | None = None
+    stage: Stage | None = None
+    says: Verdict | None = None
+    code: Code | None = None
+    counter: str | None = None
+    used_before_usd: str | None = None
+    recorded_before_usd: str | None = None
+    remaining_usd: str | None = None
+    overage_usd: str | None = None
+    window: tuple[datetime, datetime] | None = None
+    resets: datetime | Literal["never"] | None = None
+    alerts: tuple[int, ...] | None = None
+
+    def disagreements(self, decision: DecisionLike) -> list[str]:
+        """What the decision's reason says otherwise."""
+        reason = next((reason for reason in decision.reasons if self._is_of(reason, decision.verdict)), None)
+        if reason is None:
+            return ["no such reason is listed"]
+        stated = self._stated()
+        return _differences([(name, value, getattr(reason, name)) for name, value in stated.items()])
+
+    def _is_of(self, reason: Any, verdict: Verdict) -> bool:
+        if self.policy is None and self.rule is None and self.staging is None:
+            return bool(reason.verdict == verdict)
+        return (
+            self.policy in (None, reason.policy)
+            and self.rule in (None, reason.rule)
+            and self.staging in (None, reason.staging)
+        )
+
+    def _stated(self) -> dict[str, Any]:
+        """The fields that are stated, under the names and in the units of a reason."""
+        start, end = self.window or (None, None)
+        fields: dict[str, Any] = {
+            "stage": self.stage,
+            "verdict": self.says,
+            "code": self.code,
+            "counter": self.counter,
+            "used_before_nano_usd": _nano_usd(self.used_before_usd),
+            "recorded_before_nano_usd": _nano_usd(self.recorded_before_usd),
+            "remaining_nano_usd": _nano_usd(self.remaining_usd),
+            "overage_nano_usd": _nano_usd(self.overage_usd),
+            "window_start": start,
+            "window_end": end,
+            "reset_at": self.resets,
+            "alerts": self.alerts,
+        }
+        stated = {name: value for name, value in fields.items() if value is not None}
+        return stated | ({"reset_at": None} if self.resets == "never" else {})
+
+
+class Expected(Strict):
+    """What the answer to one call must be. ``listed`` is how many reasons the decision lists."""
+
+    verdict: Verdict
+    marks: tuple[Mark, ...] = ()
+    listed: int | None = None
+    reasons: tuple[ExpectedReason, ...] = ()
+
+    def disagreements(self, decision: DecisionLike | None) -> list[str]:
+        """What the decision says otherwise; nothing if it is as expected."""
+        if decision is None:
+            return [f"expected {self.verdict}, and there is no decision"]
+        listed = len(decision.reasons)
+        found = _differences(
+            [
+                ("verdict", self.verdict, decision.verdict),
+                ("marks", self.marks, tuple(decision.marks)),
+                ("listed", listed if self.listed is None else self.listed, listed),
+            ]
+        )
+        return found + [line for reason in self.reasons for line in reason.disagreements(decision)]
+
+
+def _differences(fields: list[tuple[str, Any, Any]]) -> list[str]:
+    return [f"{name}: expected {mine}, got {theirs}" for name, mine, theirs in fields if mine != theirs]
 
 
 class Entry(Strict):
     """One entry of a case's log. ``received`` is the broker's time, by default ``at``.
 
-    ``at`` is when the call took place; ``cost_usd: unknown`` is an unpriced call; an ``expect`` of
-    ``duplicate`` means no decision.
+    ``at`` is when it took place; ``cost_usd: unknown`` is an unpriced call; ``expect: duplicate`` means no
+    decision. ``reason``, or several ``reasons``, are what the decision must say.
     """
 
     at: datetime
@@ -137,7 +397,10 @@ class Entry(Strict):
     output_tokens: int | None = None
     evidence_status: EvidenceStatus | None = None
     expect: Verdict | Literal["duplicate"] | None = None
-    answer: dict[str, Any] = {}
+    marks: tuple[Mark, ...] = ()
+    listed: int | None = None
+    reason: ExpectedReason | None = None
+    reasons: tuple[ExpectedReason, ...] = ()
 
     stage: str | None = None
     staging: str | None = None
@@ -150,6 +413,36 @@ class Entry(Strict):
     correct: str | None = None
     outcome: str | None = None
 
+    @model_validator(mode="after")
+    def _a_call_has_an_answer(self) -> Self:
+        if self.is_call != (self.expect is not None):
+            raise ValueError("expected an answer to each call, and to nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_has_an_answer(self) -> Self:
+        if self.is_call != (self.expect is not None):
+            raise ValueError("expected an answer to each call, and to nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_has_an_answer(self) -> Self:
+        if self.is_call != (self.expect is not None):
+            raise ValueError("expected an answer to each call, and to nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_has_an_answer(self) -> Self:
+        if self.is_call != (self.expect is not None):
+            raise ValueError("expected an answer to each call, and to nothing else")
+        return self
+
+    @model_validator(mode="after")
+    def _a_call_has_an_answer(self) -> Self:
+        if self.is_call != (self.expect is not None):
+            raise ValueError("expected an answer to each call, and to nothing else")
+        return self
+
     @property
     def is_call(self) -> bool:
         """Whether it is a call, and neither an activation nor an annotation."""
@@ -159,9 +452,10 @@ class Entry(Strict):
     @property
     def expected(self) -> Expected | None:
         """What the answer must be; None where there must be none."""
-        if not self.is_call or self.expect in (None, "duplicate"):
+        if self.expect is None or self.expect == "duplicate":
             return None
-        return Expected.model_validate({"expect": self.expect, **self.answer})
+        reasons = self.reasons if self.reason is None else (self.reason, *self.reasons)
+        return Expected(verdict=self.expect, marks=self.marks, listed=self.listed, reasons=reasons)
 
 
 class Case(Strict):
@@ -201,7 +495,11 @@ class Case(Strict):
         if entry.is_call or entry.correct or entry.outcome:
             return _event(entry, offset)
         activation = Activation(
-            kind="activation", id=entry.id or f"activation-{offset}", tenant=TENANT, time=entry.at, action="end"
+            kind="activation",
+            id=entry.id or f"activation-{offset}",
+            tenant=TENANT,
+            time=entry.at,
+            action="end",
         )
         if entry.stage is not None:
             policy = next(policy for policy in self.policies if policy.metadata.name == entry.stage)
@@ -240,7 +538,9 @@ def disagreements(case: Case, decisions: Sequence[DecisionLike | None]) -> list[
     found = []
     for offset, (entry, decision) in enumerate(zip(case._entries(), decisions, strict=True)):
         wanted = entry.expected
-        what = wanted.disagreements(decision) if wanted else [] if decision is None else ["expected no decision"]
+        what = (
+            wanted.disagreements(decision) if wanted else [] if decision is None else ["expected no decision"]
+        )
         if what:
             found.append(Disagreement(case.case, offset, entry.why or case.why, what))
     return found

@@ -26,7 +26,16 @@ from dev.redis_process import RedisKind, RedisProcess, preferred_kind
 from dev.report import silent
 from dev.stack import Stack
 
-__all__ = ["OwnKafka", "OwnRedis", "free_port", "kafka_libs", "new_directory", "own_kafka", "own_redis", "stack"]
+__all__ = [
+    "OwnKafka",
+    "OwnRedis",
+    "free_port",
+    "kafka_libs",
+    "new_directory",
+    "own_kafka",
+    "own_redis",
+    "stack",
+]
 
 
 class OwnRedis(Protocol):

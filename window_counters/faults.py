@@ -1,5 +1,6 @@
 """What a Redis fault means to a worker: wait and go back to the read, or stop and have somebody look."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,7 @@ _REFUSED = (
 )
 _UNFIT = {
     "can't run this command": "redis refused access: the user may not run a command that the scripts need",
+    "has no permissions": "redis refused access: the user may not run a command that the scripts need",
     "can't access at least one": "redis refused access: the user may not use keys that start with 'sg:'",
     "wrongtype": "redis holds a key of another kind under a name of ours: somebody else wrote to it",
     "not an integer": "redis holds a counter that is no integer: somebody else wrote to it",
@@ -45,14 +47,32 @@ def _summary(fault: Exception) -> str:
     return f"redis did not answer: {fault or type(fault).__name__}"
 
 
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise StoreUnfit, OverflowError or StoreUnavailable for whatever Redis raises, the original chained."""
+    """Raise StoreUnfit, OverflowError or StoreUnavailable for whatever Redis raises, the original chained.
+
+    A cancellation is raised even where it was lost on the way: redis-py sends within ``asyncio.wait_for``, which
+    before Python 3.12 swallows one that arrives just as the send is done (python/cpython#86296), and a worker
+    would go on with a partition that was taken from it.
+    """
+    before = _cancellations()
     try:
         yield
     except (redis_errors.RedisError, redis_errors.RedisClusterException, OSError) as fault:
-        if _overflowed(fault):
-            raise OverflowError("cell: the sum is no signed 64-bit integer") from fault
-        if why := _why_unfit(fault):
-            raise StoreUnfit(why) from fault
-        raise StoreUnavailable(_summary(fault)) from fault
+        if _cancellations() == before:
+            raise _told(fault) from fault
+    if _cancellations() != before:
+        raise asyncio.CancelledError
+
+
+def _told(fault: Exception) -> Exception:
+    if _overflowed(fault):
+        return OverflowError("cell: the sum is no signed 64-bit integer")
+    if why := _why_unfit(fault):
+        return StoreUnfit(why)
+    return StoreUnavailable(_summary(fault))

@@ -148,11 +148,13 @@ def _known(hours: Sequence[int], identities: Sequence[int], places: Sequence[int
 
 
 def to_integers(values: Iterable[bytes | None]) -> list[int]:
-    """Values of cells, zero for what is absent; StoreUnfit for what is no integer."""
+    """Values of cells, zero for what is absent; StoreUnfit for what is no signed 64-bit integer."""
     try:
-        return [0 if value is None else int(value) for value in values]
-    except ValueError:
+        numbers = [0 if value is None else int(value) for value in values]
+        require_cells(numbers)
+    except (ValueError, OverflowError):
         raise StoreUnfit("redis holds a counter that is no integer: somebody else wrote to it") from None
+    return numbers
 
 
 def _cells(wanted: Mapping[str, Sequence[str]], values: Sequence[bytes | None]) -> dict[str, list[int]]:

@@ -57,8 +57,8 @@ def redis_url(option: str | None) -> str:
 def kafka_security() -> dict[str, str]:
     """How to speak to Kafka, by kafka-python's keywords, from the environment's SPENDGATE_KAFKA_*.
 
-    Raises Failure for an unknown protocol or mechanism, which kafka-python would take for PLAINTEXT, and for a
-    file of certificates that is not there.
+    Raises Failure for an unknown protocol or mechanism, which kafka-python would take for PLAINTEXT, and for
+    a file of certificates that is not there.
     """
     found = {keyword: os.environ[name] for keyword, name in _SECURITY_ENV.items() if os.environ.get(name)}
     for keyword, allowed in _SECURITY_WORDS.items():
@@ -77,7 +77,7 @@ def _resolve(option: str | None, env: str, server: str, flag: str) -> str:
 
 
 def _of_dev_stack(server: str) -> str | None:
-    """The address of a running server of this checkout; None in an installed wheel, which has no such module."""
+    """The address of a running server of this checkout; an installed wheel has no such module."""
     try:
         from dev.errors import StackError
         from dev.places import home

@@ -6,7 +6,7 @@ Import it inside a command only, for it needs the ``services`` extra.
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
@@ -41,8 +41,8 @@ class _Listener(logging.Handler):
     """Keeps kafka-python off the terminal, and remembers why a connection ended.
 
     The client retries a refused login until its time is up and then reports a time-out; only its log says why
-    (kafka-python 3.0.12, ``KafkaConnectionManager._do_bootstrap``). Often it sees the closed socket before the
-    broker's refusal.
+    (kafka-python 3.0.12, ``KafkaConnectionManager._do_bootstrap``). Often it sees the closed socket before
+    the broker's refusal.
     """
 
     def __init__(self) -> None:
@@ -104,7 +104,7 @@ def _silence(listener: _Listener) -> str:
     if listener.login_refused:
         return "refused the login: expected another SPENDGATE_KAFKA_USERNAME or _PASSWORD"
     if listener.hung_up and kafka_security().get("sasl_mechanism"):
-        return "closes the connection at the login: expected another SPENDGATE_KAFKA_USERNAME, _PASSWORD or _SECURITY"
+        return "closes the connection at the login: expected another SPENDGATE_KAFKA_USERNAME or _PASSWORD"
     if listener.hung_up:
         return "closes the connection: expected another SPENDGATE_KAFKA_SECURITY, a login perhaps, or TLS"
     return "is unreachable"
@@ -126,7 +126,7 @@ def _refusal(error: KafkaError) -> str:
 
 
 def topic_id(bootstrap: str, topic: str, timeout_ms: int = TIMEOUT_MS) -> str:
-    """The UUID that the cluster gave the topic when it was made; another one after it was deleted and made anew.
+    """The UUID that the cluster gave the topic when it was made; deleted and made anew, it has another.
 
     Raises Failure: no such topic, no answer, or a broker older than 2.8, which has no topic ids (KIP-516).
     """
@@ -206,12 +206,9 @@ def _create(client: Any, topic: Topic) -> None:
         "replication_factor": topic.replication,
         "configs": topic.settings,
     }
-    try:
+    with suppress(TopicAlreadyExistsError):  # somebody was faster; what they made shows when it is read again
         client.create_topics({topic.name: wish})
-    except TopicAlreadyExistsError:
-        return  # somebody else was faster; whether it is the same topic shows when it is read again
-    finally:
-        client.wait_for_topics([topic.name])
+    client.wait_for_topics([topic.name])
 
 
 def _alter(client: Any, alterations: Mapping[str, Mapping[str, tuple[AlterConfigOp, str | None]]]) -> None:
@@ -226,7 +223,7 @@ def _alter(client: Any, alterations: Mapping[str, Mapping[str, tuple[AlterConfig
 
 
 def remaining(client: Any, topics: tuple[Topic, ...], within_s: float = TIMEOUT_MS / 1000) -> list[Action]:
-    """What still differs, once brokers have heard of the changes: they learn of them a moment after the controller."""
+    """What still differs once brokers, which learn of changes after the controller, have heard of them."""
     deadline = time.monotonic() + within_s
     while True:
         left = plan(topics, read_topics(client, [topic.name for topic in topics]))

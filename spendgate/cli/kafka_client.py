@@ -20,7 +20,8 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say is to
 
 _ATTEMPT_S = 2.0
 _BATCH_BYTES = 512 * 1024
-_METADATA_MS = 5000
+_METADATA_S = 3.0
+_AGAIN_S = 0.1
 _POLL_MS = 250
 _LINGER_MS = 5
 _FETCH_ROWS = 2000
@@ -61,7 +62,9 @@ def _connected(make: Callable[[int], T], bootstrap: str, timeout_s: float, notic
         try:
             return make(int(1000 * min(_ATTEMPT_S, left_s)) or 1)
         except (ValueError, AssertionError, KafkaConfigurationError):
-            raise KafkaAway("expected Kafka as host:port[,host:port], and settings that fit together") from None
+            raise KafkaAway(
+                "expected Kafka as host:port[,host:port], and settings that fit together"
+            ) from None
         except KafkaError:
             if not told:
                 notice(f"Kafka at {bootstrap} does not answer; waiting for up to {timeout_s:g} s")
@@ -69,8 +72,21 @@ def _connected(make: Callable[[int], T], bootstrap: str, timeout_s: float, notic
     raise KafkaAway(f"Kafka at {bootstrap} did not answer within {timeout_s:g} s")
 
 
-def missing_topic(topic: str) -> KafkaAway:
-    """The topic is not there."""
+def _made(ask: Callable[[], T | None], topic: str) -> T:
+    """What ``ask`` returns once it is not empty: a broker learns of a new topic a moment after it was made."""
+    deadline = time.monotonic() + _METADATA_S
+    while not (found := ask()):
+        if time.monotonic() > deadline:
+            raise _missing(topic)
+        time.sleep(_AGAIN_S)
+    return found
+
+
+def _unread(bootstrap: str, error: KafkaError) -> KafkaAway:
+    return KafkaAway(f"Kafka at {bootstrap} could not be read ({type(error).__name__})")
+
+
+def _missing(topic: str) -> KafkaAway:
     return KafkaAway(f"Kafka answers, but has no topic {topic}; run: spendgate topics apply")
 
 
@@ -84,15 +100,17 @@ def topic_id_of(bootstrap: str, topic: str, timeout_s: float, notice: Notice) ->
         timeout_s,
         notice,
     )
-    try:
+
+    def known() -> str | None:
         (found,) = admin.describe_topics([topic])
+        return None if found["error_code"] else str(found["topic_id"])
+
+    try:
+        return _made(known, topic)
     except KafkaError as error:
-        raise KafkaAway(f"Kafka at {bootstrap} could not be read ({type(error).__name__})") from None
+        raise _unread(bootstrap, error) from None
     finally:
         admin.close()
-    if found["error_code"]:
-        raise missing_topic(topic)
-    return str(found["topic_id"])
 
 
 class Producer:
@@ -116,7 +134,7 @@ class Producer:
                 acks="all",
                 batch_size=_BATCH_BYTES,
                 linger_ms=_LINGER_MS,
-                max_block_ms=min(_METADATA_MS, delivery_ms),
+                max_block_ms=int(1000 * _METADATA_S),
                 request_timeout_ms=min(30_000, delivery_ms),
                 delivery_timeout_ms=delivery_ms + _LINGER_MS,
                 reconnect_backoff_max_ms=2000,
@@ -145,7 +163,7 @@ class Producer:
             except TopicAuthorizationFailedError:
                 raise KafkaAway(f"Kafka does not let this client write to {topic}") from None
             except KafkaError:
-                raise missing_topic(topic) from None
+                raise _missing(topic) from None
         return self._partitions[topic]
 
     def send(self, topic: str, key: bytes, value: bytes) -> Acknowledgement:
@@ -204,10 +222,14 @@ class TopicReader:
             timeout_s,
             notice,
         )
-        partitions = self._consumer.partitions_for_topic(topic)
-        if not partitions:
+        try:
+            partitions = _made(lambda: self._consumer.partitions_for_topic(topic), topic)
+        except KafkaError as error:
             self._consumer.close()
-            raise missing_topic(topic)
+            raise _unread(bootstrap, error) from None
+        except KafkaAway:
+            self._consumer.close()
+            raise
         self._places = [TopicPartition(topic, partition) for partition in sorted(partitions)]
         self._consumer.assign(self._places)
         self._consumer.seek_to_beginning(*self._places)
@@ -234,18 +256,14 @@ class TopicReader:
                     raise KafkaAway(f"Kafka at {self._bootstrap} did not answer within {self._timeout_s:g} s")
                 yield from polled
         except KafkaError as error:
-            raise KafkaAway(
-                f"Kafka at {self._bootstrap} could not be read ({type(error).__name__})"
-            ) from None
+            raise _unread(self._bootstrap, error) from None
 
     def poll(self) -> list[Row]:
         """What has come since; waits for up to a quarter of a second."""
         try:
             polled = self._consumer.poll(timeout_ms=_POLL_MS)
         except KafkaError as error:
-            raise KafkaAway(
-                f"Kafka at {self._bootstrap} could not be read ({type(error).__name__})"
-            ) from None
+            raise _unread(self._bootstrap, error) from None
         return [
             Row(record.partition, record.offset, record.key, record.value)
             for records in polled.values()

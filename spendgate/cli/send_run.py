@@ -1,7 +1,7 @@
 """The sending loop: slices of rows go out as messages, and count once the broker has acknowledged them."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event as Flag
@@ -51,7 +51,7 @@ class _Slice:
     sent: list[Acknowledgement] = field(default_factory=list)
 
 
-def run(slices: Iterable[list[Item]], wire: Wire, job: Job, progress: Progress) -> bool:
+def run(slices: Iterable[Sequence[Item]], wire: Wire, job: Job, progress: Progress) -> bool:
     """Send all slices, moving ``progress``; one slice is in flight while the next is read.
 
     True at the end. False, with all that was handed over acknowledged, if ``job.stop`` was set before it.
@@ -71,7 +71,7 @@ def run(slices: Iterable[list[Item]], wire: Wire, job: Job, progress: Progress) 
     return True
 
 
-def _hand_over(part: list[Item], wire: Wire, job: Job) -> _Slice:
+def _hand_over(part: Sequence[Item], wire: Wire, job: Job) -> _Slice:
     done = _Slice(rows=len(part))
     events: list[Event] = []
     for item in part:

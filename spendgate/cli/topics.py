@@ -67,15 +67,16 @@ def apply(
 ) -> None:
     """Make the changes that are safe.
 
-    Ends with 4, having changed nothing, where a partition count would have to change that must not; with 1 where
-    something is left to the operator.
+    Ends with 4, having changed nothing, where a partition count would have to change that must not; with 1
+    where something is left to the operator.
     """
     with told_clearly():
         done, left = _apply(kafka_bootstrap(bootstrap), _topics(replication), timeout)
         if as_json:
             typer.echo(json.dumps({"applied": _as_json(done), "remaining": _as_json(left)}))
         else:
-            typer.echo("\n".join(map(_line, done)) or ("nothing changed" if left else "nothing to change"))
+            none = "nothing changed" if left else "nothing to change"
+            typer.echo("\n".join(map(_line, done)) or none)
             for action in left:
                 notice(f"left to do: {_line(action)}")
     if left:

@@ -76,7 +76,8 @@ def _listed(program: Program, judged: Judgement, all_reasons: bool) -> Int:
     calls, _, first, pairs = judged.batch
     if all_reasons:
         kinds = program.rules.rows["kind"][pairs["rule"]]
-        is_listed = (pairs["ref"] != UNKNOWN) | (kinds != BUDGET) | (pairs["verdict"] > 0)
+        priced = np.repeat(calls["cost"] != UNKNOWN, np.diff(first))
+        is_listed = (priced & (pairs["ref"] != UNKNOWN)) | (kinds != BUDGET) | (pairs["verdict"] > 0)
     else:
         is_listed = pairs["verdict"] > 0
         is_listed[calls["nearest"][calls["nearest"] != UNKNOWN]] = True

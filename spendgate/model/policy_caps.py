@@ -54,7 +54,7 @@ def _within(inner: Window, outer: Window) -> bool:
     if inner == outer or isinstance(outer, LifetimeWindow):
         return True
     if isinstance(inner, RollingWindow) and isinstance(outer, RollingWindow):
-        return inner.minutes <= outer.minutes
+        return outer.minutes % inner.minutes == 0  # else their buckets are cut at different instants
     return (
         isinstance(inner, CalendarWindow)
         and isinstance(outer, CalendarWindow)

@@ -23,7 +23,7 @@ _DURATION = re.compile(r"([1-9][0-9]{0,5})([mhd])", re.ASCII)
 _UNIT_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 Operation = Literal["read", "write", "describe", "describe_configs"]
-Key = Literal["tenant", "record", "position"]
+Key = Literal["tenant", "record", "claimed_tenant"]
 
 
 class TopicsError(ValueError):

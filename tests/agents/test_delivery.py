@@ -5,10 +5,14 @@ import re
 import socket
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
+from dev.errors import PortTakenError
+from dev.kafka_process import KafkaProcess
 from tests.agents.kitchen import Kitchen, Running, until
+from tests.stack import OwnKafka
 
 
 def assert_in_order(worker: Running) -> None:
@@ -154,6 +158,36 @@ def test_a_missing_topic_is_named_and_nothing_else_happens(kitchen: Kitchen) -> 
     worker = kitchen.worker()
     assert worker.ended(20) == 3
     assert f"topic {kitchen.name} does not exist" in last_words(worker)
+
+
+def restarted(broker: KafkaProcess) -> bool:
+    """Start it, unless its port is still held by what it was killed in the middle of."""
+    try:
+        broker.start()
+    except PortTakenError:
+        return False
+    return True
+
+
+def test_a_broker_that_dies_is_waited_for(own_kafka: OwnKafka, tmp_path: Path) -> None:
+    broker = own_kafka()
+    kitchen = Kitchen(broker.bootstrap, tmp_path)
+    kitchen.topic(2)
+    kitchen.topic(1, "-out")
+    kitchen.send({0: 100, 1: 100})
+    try:
+        worker = kitchen.worker(f"publish:{kitchen.name}-out", TEST_MAX_MESSAGES="10")
+        until(lambda: bool(kitchen.handled()), "a worker at work")
+        broker.kill()
+        until(lambda: "NodeNotReadyError" in worker.log(), "the loss noticed")
+        until(lambda: restarted(broker), "the port of the broker free again")
+        broker.wait_ready()
+        kitchen.send({0: 100, 1: 100})
+        until(kitchen.all_handled, "every message handled", 40)
+        assert worker.alive()
+        assert_in_order(worker)
+    finally:
+        kitchen.close()
 
 
 def test_without_a_broker_a_worker_waits_and_can_be_stopped(kitchen: Kitchen) -> None:

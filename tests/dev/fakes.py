@@ -29,14 +29,14 @@ def linked(directory: Path, *programs: str) -> Path:
     """A PATH of one directory that has these programs of the machine and no other."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in programs:
-        found = next(Path(part) / name for part in os.environ["PATH"].split(":") if (Path(part) / name).exists())
+        found = next(
+            Path(part) / name for part in os.environ["PATH"].split(":") if (Path(part) / name).exists()
+        )
         (directory / name).symlink_to(found)
     return directory
 
 
-def spendgate_dev(
-    home: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
+def spendgate_dev(home: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
     """Start ``spendgate dev`` with its state in ``home``; both of its outputs are pipes."""
     return subprocess.Popen(
         [sys.executable, "-c", _RUN, *arguments],

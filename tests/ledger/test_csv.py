@@ -123,7 +123,7 @@ def test_a_quoted_cell_may_hold_a_delimiter_and_a_line_break() -> None:
 
 @pytest.mark.parametrize("text", ["team", "team=", "=Team", "prompt=Prompt", "team=A,team=B"])
 def test_a_mapping_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="^map: "):
+    with pytest.raises(InputError, match=r"^map: "):
         parse_mapping(text)
 
 

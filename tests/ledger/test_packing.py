@@ -18,13 +18,13 @@ some = st.lists(calls(tenants=st.sampled_from(["a", "b", "c"])), max_size=60)
 
 @given(some, st.integers(1, 20))
 def test_each_tenants_events_arrive_once_and_in_order(events: list[Event], limit: int) -> None:
-    arrived = defaultdict(list)
+    arrived: dict[str, list[Event]] = defaultdict(list)
     for message in pack(events, limit):
         decoded = decode_message(message.key, message.value, partition_of(message.key, 8), 8)
         assert not decoded.faults
         assert len(decoded.events) == message.count
         arrived[message.tenant] += decoded.events
-    sent = defaultdict(list)
+    sent: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         sent[event.tenant].append(event)
     assert arrived == sent
@@ -39,7 +39,7 @@ def test_no_message_is_over_its_limits(events: list[Event], limit: int) -> None:
 
 @given(some)
 def test_a_message_is_as_full_as_it_can_be(events: list[Event]) -> None:
-    sizes = defaultdict(list)
+    sizes: dict[str, list[int]] = defaultdict(list)
     for message in pack(events, 10):
         sizes[message.tenant].append(message.count)
     assert all(set(counts[:-1]) <= {10} for counts in sizes.values())

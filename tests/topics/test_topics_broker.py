@@ -2,7 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from threading import Thread
 from typing import Any, Protocol
@@ -11,7 +12,6 @@ from uuid import UUID, uuid4
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from tests.topics.test_topics_file import largest_message
 from typer.testing import CliRunner, Result
 
 from spendgate.cli.endpoints import Failure
@@ -19,6 +19,7 @@ from spendgate.cli.kafka_admin import admin_client, carry_out, read_topics, rema
 from spendgate.cli.topics import app
 from spendgate.model.topics import Topics, load_topics
 from spendgate.model.topics_plan import plan
+from tests.topics.test_topics_file import largest_message
 
 
 class Running(Protocol):
@@ -51,6 +52,17 @@ class Place:
     def alter(self, name: str, changes: dict[str, str]) -> None:
         answer = self.client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, changes)])
         assert answer == {"topic": {name: "OK"}}
+        self.until(lambda: changes.items() <= read_topics(self.client, [name])[name].settings.items())
+
+    def delete(self, names: list[str]) -> None:
+        self.client.delete_topics(names)
+        self.until(lambda: not read_topics(self.client, names))
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Ask the broker until it has heard of a change: it learns of it after the controller."""
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline
 
     def partitions(self, name: str) -> int:
         return read_topics(self.client, [name])[name].partitions
@@ -64,7 +76,7 @@ def place(stack: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
         there = Place(stack.bootstrap, client, load_topics())
         yield there
         if left := there.names():
-            client.delete_topics(left)
+            there.delete(left)
 
 
 @pytest.fixture
@@ -166,7 +178,7 @@ def test_a_topic_made_anew_has_another_id(applied: Place) -> None:
     name = applied.topics.reviews.name
     before = topic_id(applied.bootstrap, name)
     assert before == str(UUID(before)) == topic_id(applied.bootstrap, name)
-    applied.client.delete_topics([name])
+    applied.delete([name])
     assert applied.run("apply").exit_code == 0
     assert topic_id(applied.bootstrap, name) != before
 

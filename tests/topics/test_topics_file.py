@@ -35,7 +35,7 @@ def content() -> dict[str, Any]:
 
 
 def refusal_of(changed: dict[str, Any], path: Path) -> str:
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         YAML().dump(changed, file)
     with pytest.raises(TopicsError) as refused:
         load_topics(path)
@@ -67,7 +67,7 @@ def longest(kind: Any) -> Any:
         case msgspec.inspect.DateTimeType():
             return "2026-11-23T21:37:05.123456+00:00"
         case msgspec.inspect.LiteralType():
-            return max(kind.values, key=len)
+            return max(map(str, kind.values), key=len)
         case msgspec.inspect.BoolType():
             return False
         case msgspec.inspect.UnionType():
@@ -139,13 +139,13 @@ def test_a_replication_of_the_environment_that_is_no_count_is_refused(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("SPENDGATE_REPLICATION", text)
-    with pytest.raises(TopicsError, match="^SPENDGATE_REPLICATION: expected"):
+    with pytest.raises(TopicsError, match=r"^SPENDGATE_REPLICATION: expected"):
         load_topics()
 
 
 @pytest.mark.parametrize("prefix", ["a b", "a/", "ä", "x" * 240, "\n"])
 def test_a_prefix_that_kafka_would_refuse_is_refused(prefix: str) -> None:
-    with pytest.raises(TopicsError, match="^topic prefix: "):
+    with pytest.raises(TopicsError, match=r"^topic prefix: "):
         load_topics(prefix=prefix)
 
 

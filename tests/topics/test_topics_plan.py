@@ -96,7 +96,7 @@ def test_every_other_partition_count_is_named_and_none_shrinks(cluster: dict[str
     assert {action.topic for action in actions} == differs
     for action in actions:
         topic = BY_NAME[action.topic]
-        may_grow = topic.key == "position" and cluster[topic.name].partitions < topic.partitions
+        may_grow = topic.key == "claimed_tenant" and cluster[topic.name].partitions < topic.partitions
         assert action.kind == ("grow" if may_grow else "refuse")
         assert bool(action.why) != may_grow
 

@@ -1,0 +1,1 @@
+"""The agents: contracts, fault points and delivery on a real broker."""
