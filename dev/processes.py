@@ -76,9 +76,7 @@ if sys.platform == "linux":
         except ProcessLookupError:
             return
         except PermissionError as error:
-            raise StackError(
-                "a server of this directory was started by another user, who must end it"
-            ) from error
+            raise StackError("another user started a server of this directory, and must end it") from error
 
     def _gone(handle: int, deadline: float) -> bool:
         poll = select.poll()

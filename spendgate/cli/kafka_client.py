@@ -73,7 +73,7 @@ def _connected(make: Callable[[int], T], bootstrap: str, timeout_s: float, notic
 
 
 def _made(ask: Callable[[], T | None], topic: str) -> T:
-    """What ``ask`` returns once it is not empty: a broker learns of a new topic a moment after it was made."""
+    """What ``ask`` returns once it is not empty: a broker learns of a topic a moment after it was made."""
     deadline = time.monotonic() + _METADATA_S
     while not (found := ask()):
         if time.monotonic() > deadline:

@@ -80,7 +80,7 @@ def read_trees(text: str) -> Iterator[Tree]:
         raise TextError(_syntax_fault(error)) from None
     except ReaderError as error:
         raise TextError(Fault((), _place_at(text, error.position), "expected printable text")) from None
-    except YAMLError:
+    except (YAMLError, ValueError, OverflowError):  # the scanner lets chr()'s errors through
         raise TextError(Fault((), START, "expected valid YAML or JSON")) from None
 
 

@@ -25,7 +25,9 @@ from spendgate.model.event import Event, encode_events
 from spendgate.model.partition import murmur2
 from tests.cli.broker import Broker
 from tests.cli.command import app
+from tests.stack import OwnKafka
 
+ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 11, 5, 9, tzinfo=UTC)
 
 
@@ -36,6 +38,22 @@ def broker(stack: Stack) -> Broker:
 
 def send(broker: Broker, *args: str | Path, stdin: bytes | None = None) -> Result:
     return CliRunner().invoke(app, ["send", *map(str, args)], env=broker.env, input=stdin)
+
+
+def started(broker: Broker, *args: str | Path) -> "subprocess.Popen[bytes]":
+    """A send in a process of its own, to be interrupted."""
+    command = [sys.executable, "-m", "tests.cli.command", "send", *map(str, args)]
+    environment = {**os.environ, **broker.env}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    )
+
+
+def wait_for(state: Path, running: "subprocess.Popen[bytes]", broker: Broker) -> None:
+    """Return once the process has kept a progress, or has ended."""
+    with TopicReader(broker.bootstrap, broker.topics.events.name, 20, lambda line: None) as reader:
+        while not state.exists() and running.poll() is None:
+            reader.poll()
 
 
 def written(path: Path, events: list[Event]) -> Path:
@@ -160,26 +178,8 @@ def test_an_interrupted_send_goes_on_where_it_was(broker: Broker, tmp_path: Path
     events = sample(700)
     path = written(tmp_path / "events.jsonl", events)
     state = tmp_path / "state"
-    command = [
-        sys.executable,
-        "-m",
-        "tests.cli.command",
-        "send",
-        str(path),
-        "--rate",
-        "400",
-        "--state",
-        str(state),
-    ]
-    environment = {**os.environ, **broker.env}
-    with (
-        TopicReader(broker.bootstrap, broker.topics.events.name, 20, lambda line: None) as reader,
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as running,
-    ):
-        while not state.exists() and running.poll() is None:
-            reader.poll()
+    with started(broker, path, "--rate", "400", "--state", state) as running:
+        wait_for(state, running, broker)
         running.send_signal(signal.SIGINT)
         assert running.wait(30) == 130
     done = json.loads(state.read_bytes())["rows"]
@@ -190,6 +190,28 @@ def test_an_interrupted_send_goes_on_where_it_was(broker: Broker, tmp_path: Path
     assert json.loads(rest.stdout)["resumed_rows"] == done
     assert by_tenant(broker.events()) == by_tenant(events)
     assert not state.exists()
+
+
+def test_a_broker_lost_on_the_way_costs_nothing(own_kafka: OwnKafka, tmp_path: Path) -> None:
+    kafka = own_kafka()
+    broker = Broker(kafka.bootstrap)
+    events = sample(700)
+    path = written(tmp_path / "events.jsonl", events)
+    state = tmp_path / "events.jsonl.spendgate-sent"
+    with started(broker, path, "--rate", "400", "--timeout", "3") as running:
+        wait_for(state, running, broker)
+        kafka.kill()
+        assert running.wait(60) == 3
+    done = json.loads(state.read_bytes())["rows"]
+    assert 0 < done < len(events)
+
+    kafka.start()
+    kafka.wait_ready(60)
+    rest = send(broker, path, "--json")
+    assert rest.exit_code == 0, rest.stderr
+    assert json.loads(rest.stdout)["resumed_rows"] == done
+    arrived = broker.events()
+    assert {(event.tenant, event.id) for event in arrived} == {(event.tenant, event.id) for event in events}
 
 
 def test_the_progress_of_another_file_does_not_count(broker: Broker, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.stack import OwnRedis
 KINDS = pytest.mark.parametrize("kind", ["redis", "valkey"])
 
 
-def _client(server: RedisProcess) -> "Redis[str]":
+def _client(server: RedisProcess) -> Redis:
     return Redis.from_url(server.url, socket_timeout=0.5, retry=None, decode_responses=True)
 
 

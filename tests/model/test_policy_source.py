@@ -91,6 +91,8 @@ GOTCHAS = [
     ("a: b: c", "", "mapping values are not allowed here"),
     ("a: [", "", "valid YAML or JSON"),
     ("a: \x07", "", "printable text"),
+    ('a: "\\UFFFFFFFF"', "", "valid YAML or JSON"),
+    ('a: "\\U00110000"', "", "valid YAML or JSON"),
     ("x" * (MAX_BYTES + 1), "", "at most 1 MiB"),
 ]
 

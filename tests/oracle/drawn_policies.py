@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from spendgate.model.policy import Policy
+from spendgate.model.policy import CalendarWindow, Policy
 
 T = TypeVar("T")
 Draw = Callable[[SearchStrategy[Any]], Any]
@@ -34,13 +34,21 @@ CAPS_USD = ["0", "0.5", "1", "1.000000001", "2.5", "5", "10", "9007199.254740991
 
 def windows() -> SearchStrategy[dict[str, Any]]:
     """A budget's window, as a person writes it."""
-    zone = st.sampled_from(ZONES)
-    calendar = st.fixed_dictionaries({"calendar": st.sampled_from(CALENDARS), "timezone": zone})
-    week = st.fixed_dictionaries(
-        {"calendar": st.just("week"), "timezone": zone, "week_starts": st.sampled_from(WEEKDAYS)}
-    )
+    calendar = _calendar_windows()
     rolling = st.sampled_from(ROLLINGS).map(lambda length: {"rolling": length})
-    return calendar | calendar | week | rolling | rolling | st.just({"lifetime": True})
+    return calendar | calendar | calendar | rolling | rolling | st.just({"lifetime": True})
+
+
+def calendar_windows() -> SearchStrategy[CalendarWindow]:
+    """A calendar window of any unit and zone."""
+    return _calendar_windows().map(CalendarWindow.model_validate)
+
+
+def _calendar_windows() -> SearchStrategy[dict[str, Any]]:
+    zone = st.sampled_from(ZONES)
+    week = {"calendar": st.just("week"), "timezone": zone, "week_starts": st.sampled_from(WEEKDAYS)}
+    calendar = {"calendar": st.sampled_from(CALENDARS), "timezone": zone}
+    return st.fixed_dictionaries(calendar) | st.fixed_dictionaries(week)
 
 
 def budgets() -> SearchStrategy[dict[str, Any]]:
@@ -97,7 +105,7 @@ def rules() -> SearchStrategy[dict[str, Any]]:
 @st.composite
 def policies(draw: Draw, name: str = "policy") -> Policy:
     """A policy of that name; it looks at every call two times out of three."""
-    everything = st.just({})
+    everything: SearchStrategy[dict[str, Any]] = st.just({})
     scope = draw(everything | everything | _selections().flatmap(_with_exclude))
     return Policy.model_validate(
         {

@@ -33,7 +33,10 @@ def refused(value: str | None, limit: NameLimit | None) -> bool:
 
 
 def counter_key(per: Sequence[str], call: Event) -> str:
-    """The counter of a call, as text: ``team=marketing,employee=(none)``, or ``all`` for the shared one."""
+    """The counter of a call, as text: ``team=marketing employee=(none)``, or ``all`` for the shared one.
+
+    No value holds a space, so two counters never share a text.
+    """
     values = [f"{field}={getattr(call, field) or NONE}" for field in per]
     return " ".join(values) or "all"
 

@@ -122,9 +122,11 @@ class _Look:
         before = self.staging.counted.used(budget, self.call, window)
         after = before + cost
         thresholds = {percent: _threshold(percent, cap) for percent in sorted(set(budget.warn_at_percent))}
+        verdict: Verdict
+        code: Code
         reset = None
         if after > cap:
-            verdict, code = _breach(budget)
+            verdict, code = budget.on_breach, "over_cap"
             reset = self.staging.counted.reset_ms(budget, self.call, window, cost)
         elif any(after >= threshold for threshold in thresholds.values()):
             verdict, code = "warn", "near_cap"
@@ -155,10 +157,6 @@ class _Look:
             code=code,
             **sums,
         )
-
-
-def _breach(budget: Budget) -> tuple[Verdict, Code]:
-    return budget.on_breach, "over_cap"
 
 
 def _threshold(percent: int, cap_nano_usd: int) -> int:
