@@ -21,6 +21,7 @@ from faust.types import TP, EventT, StreamT
 from prometheus_client import Counter, Histogram
 
 from agents.exits import Exit
+from agents.faults import fault_point
 from agents.faust_private import App, Chunk, Consumer
 from agents.health import LONG_RETRY_S, Health
 
@@ -162,6 +163,7 @@ class Lane:
             messages = [_message(record) for record in chunk.records]
             if await self._apply(chunk, messages):
                 self.lanes.acknowledge(chunk, len(messages))
+                await fault_point("acknowledged")
             self._quiet_since = time.monotonic()
 
     async def _apply(self, chunk: Chunk, messages: Sequence[Message]) -> bool:

@@ -74,7 +74,7 @@ class Broker:
 
     def committed(self, group: str) -> dict[tuple[str, int], int]:
         """The committed offsets of a group, by topic and partition."""
-        offsets = self._admin.list_group_offsets({group: None})[group]
+        offsets = self._admin.list_group_offsets({group: None}).get(group, {})
         return {(place.topic, place.partition): found.offset for place, found in offsets.items()}
 
     def read(self, topic: str, starts: Mapping[int, int]) -> Iterator[tuple[int, Record]]:
@@ -106,22 +106,26 @@ class Broker:
 
     async def _append(self, topic: str, loads: Iterable[Load]) -> None:
         async with self._producer() as producer:
-            for load in loads:
-                await _send_all(producer, topic, load)
-
-    def pace(self, topic: str, load: Load, per_second: float) -> None:
-        """Append messages at a steady rate, those due together in one request."""
-        asyncio.run(self._pace(topic, load, per_second))
-
-    async def _pace(self, topic: str, load: Load, per_second: float) -> None:
-        async with self._producer() as producer:
-            begun, done = time.perf_counter(), 0
             waiting: list[asyncio.Future[object]] = []
-            while done < len(load.values):
-                due = min(len(load.values), int((time.perf_counter() - begun) * per_second) + 1)
-                if due > done:
-                    waiting += await _send(producer, topic, load._replace(values=load.values[done:due]))
-                    done = due
+            for load in loads:
+                waiting += await _send(producer, topic, load)
+            await asyncio.gather(*waiting)
+
+    def pace(self, topic: str, loads: Iterable[Load], within_s: float) -> None:
+        """Append messages at a steady rate; those of a partition that are due together go in one request."""
+        asyncio.run(self._pace(topic, list(loads), within_s))
+
+    async def _pace(self, topic: str, loads: Sequence[Load], within_s: float) -> None:
+        async with self._producer() as producer:
+            begun, done, share = time.perf_counter(), 0.0, 0.0
+            waiting: list[asyncio.Future[object]] = []
+            while done < 1:
+                share = min(1.0, (time.perf_counter() - begun) / within_s)
+                for load in loads:
+                    count = len(load.values)
+                    due = load.values[int(done * count) : int(share * count)]
+                    waiting += await _send(producer, topic, load._replace(values=due))
+                done = share
                 await asyncio.sleep(_TICK_S)
             await asyncio.gather(*waiting)
 
@@ -129,10 +133,6 @@ class Broker:
         return AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, acks="all", max_request_size=_LARGEST_BYTES, max_batch_size=65536
         )
-
-
-async def _send_all(producer: AIOKafkaProducer, topic: str, load: Load) -> None:
-    await asyncio.gather(*await _send(producer, topic, load))
 
 
 async def _send(producer: AIOKafkaProducer, topic: str, load: Load) -> list["asyncio.Future[object]"]:

@@ -53,7 +53,7 @@ _TEN: tuple[tuple[str, dict[str, Any], list[dict[str, Any]]], ...] = (
     (
         "vendor-ever",
         {"vendor": ["openai", "anthropic", "google", "mistral"]},
-        [_budget("9000000", {"lifetime": True}, ["vendor"], "warn")],
+        [_budget("9000000", {"calendar": "year"}, ["vendor"], "warn")],
     ),
     (
         "team-day",

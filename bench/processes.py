@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _POLL_S = 0.1
+_MARK = re.compile(r'{"count": [^}]*}')
 _STOP_WITHIN_S = 20.0
 
 
@@ -39,7 +41,7 @@ class Process:
 
     def marks(self) -> dict[int, float]:
         """What a peer said of its count of events: count to the time (s since the epoch)."""
-        found = [json.loads(line) for line in self.lines() if line.startswith('{"count"')]
+        found = [json.loads(mark) for mark in _MARK.findall("\n".join(self.lines()))]
         return {entry["count"]: entry["time_s"] for entry in found}
 
     def require_alive(self) -> None:

@@ -39,6 +39,7 @@ class Workload:
         habits = [_habits(rng, employee) for employee in range(EMPLOYEES)]
         self._templates = [_split(_event(rng, tenant, start, habits)) for _ in range(_TEMPLATES)]
         self._series = 0
+        self.tenant = tenant
 
     @property
     def bytes_per_event(self) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from dev.interrupts import unbroken
 
 _GRACE_S = 10
 _LONGEST = 240
+_FULL_BYTES = 64 * 1024
 _TELLING = (
     re.compile(r"^(Caused by: )?[\w.$]+(Exception|Error): "),
     re.compile(r"\b(ERROR|FATAL)\b|^E: "),
@@ -33,7 +35,7 @@ def run(
     """
     with log.open("ab") as output:
         start = output.tell()
-        status = _wait(_spawn(argv, output.fileno(), cwd, env))
+        status = _run(argv, output.fileno(), cwd, env)
     if status != 0:
         raise failed(Path(argv[0]).name, log, start)
 
@@ -50,7 +52,7 @@ def answer(argv: Sequence[str], timeout_s: float = 5) -> str | None:
 def failed(name: str, log: Path, start: int) -> StackError:
     """The error of a program that ended badly, told from what it logged from byte ``start`` on."""
     text = since(log, start)
-    if "No space left on device" in text:
+    if "No space left on device" in text or _is_full(log.parent):
         return no_space(log.parent)
     cause = _cause(text)
     return StackError(f"{name} failed{': ' + cause if cause else ''} (its log: {log})")
@@ -66,29 +68,27 @@ def since(log: Path, start: int) -> str:
         return ""
 
 
-def _spawn(
-    argv: Sequence[str], output: int, cwd: Path | None, env: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
+def _run(argv: Sequence[str], output: int, cwd: Path | None, env: Mapping[str, str] | None) -> int:
+    """Start it and wait for it; an interrupt of either ends it, for its start cannot be cut in two."""
+    process = None
     try:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env=env,
-            start_new_session=True,
-        )
+        with unbroken():
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env=env,
+                start_new_session=True,
+            )
+        return process.wait()
     except FileNotFoundError as error:
         raise StackError(f"{Path(argv[0]).name} is missing") from error
-
-
-def _wait(process: subprocess.Popen[bytes]) -> int:
-    try:
-        return process.wait()
     except BaseException:
-        with unbroken():
-            _end(process)
+        if process is not None:
+            with unbroken():
+                _end(process)
         raise
 
 
@@ -101,6 +101,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _is_full(directory: Path) -> bool:
+    """A full disk also cuts off the line of the log that would have told of it."""
+    try:
+        return shutil.disk_usage(directory).free < _FULL_BYTES
+    except OSError:
+        return False
 
 
 def _cause(text: str) -> str:

@@ -18,6 +18,7 @@ from dev.errors import StackError
 
 _PROC = Path("/proc")
 _POLL_S = 0.05
+_STILL = (b"T", b"Z", b"X")
 
 
 def find(signature: Sequence[str]) -> list[int]:
@@ -47,6 +48,13 @@ if sys.platform == "linux":
                 for number in numbers:
                     _signal(handle, number)
             return all(_gone(handle, deadline) for handle in found)
+
+    def stands_still(pid: int) -> bool:
+        """Whether every thread of the process is stopped by a signal (or the process is gone)."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            states = [(task / "stat").read_bytes() for task in (_PROC / str(pid) / "task").iterdir()]
+            return all(state.rpartition(b") ")[2][:1] in _STILL for state in states)
+        return True
 
     def _joined(arguments: Sequence[str]) -> bytes:
         return b"".join(b"\0" + os.fsencode(argument) for argument in arguments) + b"\0"
@@ -97,6 +105,11 @@ else:
                 return False
             time.sleep(_POLL_S)
         return True
+
+    def stands_still(pid: int) -> bool:
+        """Whether the process is stopped by a signal (or is gone)."""
+        told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, check=False).stdout
+        return not told.strip() or told.strip()[:1] in _STILL
 
     def _joined(arguments: Sequence[str]) -> bytes:
         return b" ".join(os.fsencode(argument) for argument in arguments)

@@ -17,6 +17,7 @@ from dev.ports import port_taken, require_free
 
 _POLL_S = 0.05
 _KILL_S = 10.0
+_FREEZE_S = 10.0
 _LOG_BYTES = 16 * 1024 * 1024
 _children: list[subprocess.Popen[bytes]] = []
 """What this process started, kept so that the dead are reaped whichever object ended them."""
@@ -61,7 +62,7 @@ class ServerProcess(ABC):
     @property
     def pids(self) -> list[int]:
         """The process ids of this server, frozen or not; empty when it is dead."""
-        _children[:] = [child for child in _children if child.poll() is None]
+        _reap()
         return processes.find(self.signature)
 
     @property
@@ -102,17 +103,26 @@ class ServerProcess(ABC):
 
     def stop(self, timeout_s: float = 20) -> None:
         """SIGTERM, also to a frozen process; SIGKILL for what is still there after ``timeout_s``."""
-        if not processes.end(self.signature, (signal.SIGTERM, signal.SIGCONT), timeout_s):
+        gone = processes.end(self.signature, (signal.SIGTERM, signal.SIGCONT), timeout_s)
+        _reap()
+        if not gone:
             self.kill()
 
     def kill(self) -> None:
         """SIGKILL, as a crash would be; return when the process is gone and its ports are free."""
-        if not processes.end(self.signature, (signal.SIGKILL,), _KILL_S):
+        gone = processes.end(self.signature, (signal.SIGKILL,), _KILL_S)
+        _reap()
+        if not gone:
             raise StackError(f"{self.name} cannot be ended: process {self.pids} survives a SIGKILL")
 
     def pause(self) -> None:
-        """SIGSTOP: its sockets stay open and nothing is answered."""
+        """SIGSTOP; return when its last thread stands still. Its sockets stay open, and nothing is answered."""
         processes.send(self.signature, signal.SIGSTOP)
+        deadline = time.monotonic() + _FREEZE_S
+        while not all(processes.stands_still(pid) for pid in self.pids):
+            if time.monotonic() > deadline:
+                raise StackError(f"{self.name} did not stand still within {_FREEZE_S:g} s of a SIGSTOP")
+            time.sleep(_POLL_S / 10)
 
     def resume(self) -> None:
         """SIGCONT."""
@@ -149,3 +159,7 @@ class ServerProcess(ABC):
 
 _DISTURBING = frozenset({"JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"})
 """Variables that change how a JVM starts, or make it write to its log first."""
+
+
+def _reap() -> None:
+    _children[:] = [child for child in _children if child.poll() is None]

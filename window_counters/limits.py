@@ -10,7 +10,7 @@ MAX_DUE = 128
 """How many expired slots a read lists for one tenant."""
 MAX_INT64 = 2**63 - 1
 MIN_INT64 = -(2**63)
-MAX_EXPIRY_MS = 2**53 - 1
+MAX_EXPIRY_MS = 2**53
 """Redis keeps the scores of a sorted set as doubles."""
 
 
@@ -32,7 +32,7 @@ def require_change(change: Change) -> None:
             raise OverflowError("delta: expected more than -2^63 and less than 2^63")
     for expiries_ms in change.expiries.values():
         if not _all_within(expiries_ms.values(), -MAX_EXPIRY_MS, MAX_EXPIRY_MS):
-            raise OverflowError("expiry: expected milliseconds below 2^53")
+            raise OverflowError("expiry: expected milliseconds of at most 2^53")
 
 
 def pack_identities(identities: Sequence[int]) -> bytes:

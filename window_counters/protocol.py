@@ -82,8 +82,8 @@ class CounterStore(Protocol):
     """Counters, identities, tenants' documents and the mark of each partition.
 
     Slot names are unique within a partition. Every method but ``close`` may raise StoreUnavailable. Numbers out
-    of range (a cell or a sum that is no signed 64-bit integer, an identity that is no unsigned one, an expiry not
-    below 2^53 ms) are an OverflowError, and nothing is changed.
+    of range (a cell or a sum that is no signed 64-bit integer, an identity that is no unsigned one, an expiry
+    above 2^53 ms) are an OverflowError, and nothing is changed.
     """
 
     async def check_fit(self) -> None:

@@ -187,17 +187,12 @@ def _end(line: str, code: int) -> None:
 
 @contextmanager
 def _reporting() -> Iterator["Report"]:
-    """Lines on stderr, with a spinner beside the last one where that is a terminal."""
+    """Lines on stderr, with a spinner below the last one where that is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if not sys.stderr.isatty():
         yield lambda line: console.print(line, markup=False)
         return
-    with console.status("looking") as spinner:
-
-        def report(line: str) -> None:
-            console.print(line, markup=False, style="dim")
-            spinner.update(line)
-
-        yield report
+    with console.status(""):
+        yield lambda line: console.print(line, markup=False)

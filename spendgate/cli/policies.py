@@ -53,7 +53,7 @@ def publish(
     """Stage policies in shadow; a new version ends the one before it."""
     with told_clearly():
         tenants = _tenants(tenant)
-        policies = _policies(files)
+        policies = policies_of(files)
         with _publisher(dev, bootstrap, timeout) as publisher:
             changes = [
                 change
@@ -112,7 +112,8 @@ def _tenants(given: list[str] | None) -> list[str]:
     return list(dict.fromkeys(tenants))
 
 
-def _policies(files: list[Path]) -> "list[Policy]":
+def policies_of(files: list[Path]) -> "list[Policy]":
+    """The policies of all files; prints every problem and ends with 1 if there is one."""
     from spendgate.model.policy_problems import PolicyErrors
     from spendgate.model.policy_source import check_bytes
 

@@ -1,12 +1,17 @@
 """Money is an integer of nano-USD; people read and write decimal dollars, converted here and nowhere else."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 NANO_PER_USD = 1_000_000_000
 MAX_COST_NANO_USD = 2**53 - 1
 """An event's cost is below 2^53: exact in every JSON reader, doubles included."""
 MAX_CAP_NANO_USD = 2**62 - 1
 """A cap is below 2^62, so that a cap and a cost add up inside a signed 64-bit integer."""
+
+
+DECIMALS = 9
+_PLAIN = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,60}))?(?:[eE]([+-]?[0-9]{1,2}))?", re.ASCII)
 
 
 class MoneyError(ValueError):
@@ -19,18 +24,17 @@ def parse_usd(text: str) -> int:
     Raises MoneyError for what is not a plain decimal, is negative, has more than nine decimals,
     or is not below 2^62 nano-USD.
     """
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        raise MoneyError("expected dollars as a decimal, such as '500' or '0.25'") from None
-    if not amount.is_finite() or amount < 0:
-        raise MoneyError("expected dollars that are zero or more")
-    if amount >= Decimal(MAX_CAP_NANO_USD) / NANO_PER_USD:
-        raise MoneyError("expected less than 2^62 nano-USD (about 4.6 billion dollars)")
-    nano = amount * NANO_PER_USD
-    if nano != nano.to_integral_value():
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        raise MoneyError("expected dollars as a plain decimal of zero or more, such as '500' or '0.25'")
+    whole, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3) or 0)
+    places = exponent + DECIMALS - len(fraction)
+    nano_usd, rest = divmod(int(whole + fraction) * 10 ** max(places, 0), 10 ** max(-places, 0))
+    if rest:
         raise MoneyError("expected at most nine decimals, for money is counted in nano-USD")
-    return int(nano)
+    if nano_usd > MAX_CAP_NANO_USD:
+        raise MoneyError("expected less than 2^62 nano-USD (about 4.6 billion dollars)")
+    return nano_usd
 
 
 def format_usd(nano_usd: int, decimals: int = 2) -> str:

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 MAX_CHARS = 128
 ALLOWED_CHARS = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) not in '"\\()<>')
-EXPECTED = f"1 to {MAX_CHARS} printable ASCII characters other than space, quotes, backslash, ( ) < >"
+EXPECTED = f"1 to {MAX_CHARS} printable ASCII characters other than space, double quote, backslash, ( ) < >"
 NONE = "(none)"
 """How an unknown value is written in scopes and counter keys."""
 

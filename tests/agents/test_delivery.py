@@ -35,7 +35,7 @@ def last_words(worker: Running) -> str:
     return line
 
 
-@pytest.mark.parametrize("fault", ["read:2", "published:2", "applied:2"])
+@pytest.mark.parametrize("fault", ["read:2", "published:2", "applied:2", "acknowledged:2"])
 def test_a_worker_killed_in_the_middle_of_a_batch_loses_nothing(kitchen: Kitchen, fault: str) -> None:
     kitchen.topic(2)
     kitchen.send({0: 300, 1: 200})

@@ -13,15 +13,19 @@ from redis import Redis
 
 from dev.errors import StackError
 from dev.redis_process import RedisKind, RedisProcess, server_binary
+from tests.stack import OwnRedis, new_directory, own_redis
 from window_counters.memory import MemoryStore
 from window_counters.protocol import CounterStore, PartitionId
 from window_counters.redis_store import RedisStore
 
+__all__ = ["new_directory", "own_redis"]
+
 REAL = ("redis", "valkey", "plain client of a cluster", "cluster client")
 KINDS: tuple[RedisKind, ...] = ("redis", "valkey")
+USUAL = {"maxmemory": "0", "maxmemory-policy": "noeviction", "min-replicas-to-write": "0"}
 CLUSTER_ARGS = ("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
 Fresh = Callable[[], PartitionId]
-Role = Literal["redis", "valkey", "cluster"]
+Role = Literal["redis", "valkey", "cluster", "lent redis", "lent valkey"]
 Servers = Callable[[Role], RedisProcess]
 
 
@@ -30,12 +34,16 @@ def admin(server: RedisProcess) -> "Redis":
     return Redis.from_url(server.url, socket_timeout=5)
 
 
-def _started(stack: ExitStack, directory: Path, role: Role) -> RedisProcess:
-    kind: RedisKind = "valkey" if role == "valkey" else "redis"
+def _need(kind: RedisKind) -> None:
     try:
         server_binary(kind)
     except StackError as missing:
         pytest.skip(str(missing))
+
+
+def _started(stack: ExitStack, directory: Path, role: Role) -> RedisProcess:
+    kind: RedisKind = "valkey" if role.endswith("valkey") else "redis"
+    _need(kind)
     server = RedisProcess(directory, binary=kind, args=CLUSTER_ARGS if role == "cluster" else ())
     stack.callback(server.kill)
     server.start()
@@ -56,24 +64,38 @@ def _assign_all_slots(server: RedisProcess) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(new_directory: Callable[[], Path]) -> Iterator[Servers]:
     """The session's server of each role, started when first asked for."""
     running: dict[Role, RedisProcess] = {}
     with ExitStack() as stack:
 
         def get(role: Role) -> RedisProcess:
             if role not in running:
-                running[role] = _started(stack, tmp_path_factory.mktemp(role), role)
+                running[role] = _started(stack, new_directory(), role)
             return running[role]
 
         yield get
 
 
 @pytest.fixture(params=KINDS)
-def own_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
-    """A server for one test, which may set it up, freeze it or kill it."""
-    with ExitStack() as stack:
-        yield _started(stack, tmp_path / "server", request.param)
+def lent_server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[RedisProcess]:
+    """A server for one test, which may set it up otherwise; empty, and as it was, for the next."""
+    server = servers("lent valkey" if request.param == "valkey" else "lent redis")
+    yield server
+    with admin(server) as client:
+        client.execute_command("REPLICAOF", "NO", "ONE")
+        for setting, value in USUAL.items():
+            client.config_set(setting, value)
+        client.execute_command("ACL", "DELUSER", "worker")
+        client.flushall()
+        client.script_flush()
+
+
+@pytest.fixture(params=KINDS)
+def own_server(request: pytest.FixtureRequest, own_redis: OwnRedis) -> RedisProcess:
+    """A server for one test, which may freeze it or kill it."""
+    _need(request.param)
+    return own_redis(request.param)
 
 
 def make_store(name: str, servers: Servers) -> CounterStore:

@@ -116,17 +116,17 @@ async def test_a_sum_out_of_range_is_refused_and_nothing_is_changed(
     store: CounterStore, partition: PartitionId, held: int
 ) -> None:
     await must_apply(store, partition, EVERYTHING)
-    await store.put(partition, {"full": {"f": held}, "s": {"zero": 0}})
+    await store.put(partition, {"full": {"f": held}})
     before = await store.read(partition, LOOK)
     step = 1 if held > 0 else -1
     too_much = replace(
-        EVERYTHING, increments={"s": {"f": -7, "g": 2**62}, "new": {"f": 1}, "full": {"f": step}}
+        EVERYTHING, increments={"s": {"f": -7, "g": 2**62, "zero": 0}, "new": {"f": 1}, "full": {"f": step}}
     )
     with pytest.raises(OverflowError):
         await store.apply(partition, mark(9), replace(too_much, mark=mark(10), tenants={"acme": b"no"}))
     assert await store.read(partition, LOOK) == before
     held_now = await store.dump(partition, ["s", "new", "full"])
-    assert held_now == {"s": {"f": 5, "zero": 0}, "new": {}, "full": {"f": held}}
+    assert held_now == {"s": {"f": 5}, "new": {}, "full": {"f": held}}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_sum_out_of_range_is_refused_and_nothing_is_changed(
         Change(mark(1), increments={"s": {"f": -(2**63)}}),
         Change(mark(1), identities={"acme": {1: [2**64]}}),
         Change(mark(1), identities={"acme": {1: [-1]}}),
-        Change(mark(1), expiries={"acme": {"s": 2**53}}),
+        Change(mark(1), expiries={"acme": {"s": 2**53 + 1}}),
     ],
 )
 async def test_a_number_out_of_range_is_refused_before_anything_is_changed(
@@ -171,7 +171,7 @@ async def test_increments_sum_like_a_plain_dict(
 @FEW
 @given(
     tenants=st.dictionaries(HOSTILE, st.binary(max_size=60), max_size=5),
-    instants_ms=st.dictionaries(HOSTILE, st.integers(-(2**53) + 1, 2**53 - 1), max_size=5),
+    instants_ms=st.dictionaries(HOSTILE, st.integers(-(2**53), 2**53), max_size=5),
     tenant=HOSTILE,
 )
 async def test_names_and_documents_come_back_as_they_went_in(

@@ -38,13 +38,21 @@ every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
 
 @asynccontextmanager
-async def opened(server: RedisProcess, timeout_s: float = SHORT_S) -> AsyncIterator[RedisStore]:
-    """A store with a short time-out."""
-    store = RedisStore(server.url, socket_timeout_s=timeout_s, connect_timeout_s=timeout_s)
+async def opened(server: RedisProcess | str, timeout_s: float = SHORT_S) -> AsyncIterator[RedisStore]:
+    """A store of a server or a URL, with a short time-out."""
+    url = server if isinstance(server, str) else server.url
+    store = RedisStore(url, socket_timeout_s=timeout_s, connect_timeout_s=timeout_s)
     try:
         yield store
     finally:
         await store.close()
+
+
+def url_of_worker(server: RedisProcess, *rules: str) -> str:
+    """The URL of a user who may do everything but what the rules say."""
+    with admin(server) as client:
+        client.execute_command("ACL", "SETUSER", "worker", "on", ">pass", "~*", "+@all", *rules)
+    return server.url.replace("redis://", "redis://worker:pass@")
 
 
 @asynccontextmanager
@@ -67,7 +75,7 @@ async def listening(handler: Handler) -> AsyncIterator[str]:
 
 @every_call
 async def test_a_server_that_never_answers_is_unavailable(call: Call) -> None:
-    async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def swallow(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         while await reader.read(65_536):
             pass
 
@@ -81,7 +89,7 @@ async def test_a_server_that_never_answers_is_unavailable(call: Call) -> None:
 
 @every_call
 async def test_a_server_that_is_not_there_is_unavailable(call: Call) -> None:
-    async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         return
 
     async with listening(nothing) as url:
@@ -160,10 +168,10 @@ async def test_a_call_that_is_cancelled_says_so_whenever_it_was_and_no_answer_is
             assert (await store.read(HOME, LOOK)).cells == {"s": [steps]}
 
 
-async def test_scripts_are_loaded_again_when_the_server_forgot_them(own_server: RedisProcess) -> None:
-    async with opened(own_server, 5) as store:
+async def test_scripts_are_loaded_again_when_the_server_forgot_them(lent_server: RedisProcess) -> None:
+    async with opened(lent_server, 5) as store:
         assert await store.apply(HOME, None, ONE)
-        with admin(own_server) as client:
+        with admin(lent_server) as client:
             client.script_flush()
         assert await store.apply(HOME, ONE.mark, TWO)
         assert (await store.read(HOME, LOOK)).cells == {"s": [2]}
@@ -173,11 +181,11 @@ async def test_scripts_are_loaded_again_when_the_server_forgot_them(own_server: 
     ("setting", "value"), [("maxmemory", "1"), ("min-replicas-to-write", "1")], ids=["full", "no replicas"]
 )
 async def test_a_server_that_takes_no_writes_is_unavailable_and_nothing_is_changed(
-    own_server: RedisProcess, setting: str, value: str
+    lent_server: RedisProcess, setting: str, value: str
 ) -> None:
-    async with opened(own_server, 5) as store:
+    async with opened(lent_server, 5) as store:
         assert await store.apply(HOME, None, ONE)
-        with admin(own_server) as client:
+        with admin(lent_server) as client:
             client.config_set(setting, value)
         with pytest.raises(StoreUnavailable) as raised:
             await store.apply(HOME, ONE.mark, TWO)
@@ -186,31 +194,32 @@ async def test_a_server_that_takes_no_writes_is_unavailable_and_nothing_is_chang
         assert (snapshot.mark, snapshot.cells, snapshot.known) == (ONE.mark, {"s": [1]}, {"acme": {}})
 
 
-async def test_a_replica_is_unavailable_for_writes(own_server: RedisProcess) -> None:
-    with admin(own_server) as client:
-        client.execute_command("REPLICAOF", "127.0.0.1", own_server.port)
-    async with opened(own_server, 5) as store:
+async def test_a_replica_is_unavailable_for_writes(lent_server: RedisProcess) -> None:
+    with admin(lent_server) as client:
+        client.execute_command("REPLICAOF", "127.0.0.1", lent_server.port)
+    async with opened(lent_server, 5) as store:
         with pytest.raises(StoreUnavailable):
             await store.apply(HOME, None, ONE)
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
 async def test_a_server_that_evicts_is_unfit_and_the_message_says_what_to_set(
-    own_server: RedisProcess, policy: str
+    lent_server: RedisProcess, policy: str
 ) -> None:
-    with admin(own_server) as client:
+    with admin(lent_server) as client:
         client.config_set("maxmemory-policy", policy)
-    async with opened(own_server, 5) as store:
+    async with opened(lent_server, 5) as store:
         with pytest.raises(StoreUnfit, match="redis-cli CONFIG SET maxmemory-policy noeviction"):
             await store.check_fit()
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-async def test_where_config_is_forbidden_info_tells_the_policy(own_server: RedisProcess, policy: str) -> None:
-    with admin(own_server) as client:
+async def test_where_config_is_forbidden_info_tells_the_policy(
+    lent_server: RedisProcess, policy: str
+) -> None:
+    with admin(lent_server) as client:
         client.config_set("maxmemory-policy", policy)
-        client.execute_command("ACL", "SETUSER", "default", "-config")
-    async with opened(own_server, 5) as store:
+    async with opened(url_of_worker(lent_server, "-config"), 5) as store:
         if policy == "noeviction":
             await store.check_fit()
         else:
@@ -219,48 +228,46 @@ async def test_where_config_is_forbidden_info_tells_the_policy(own_server: Redis
 
 
 @every_call
-async def test_a_wrong_password_is_unfit_and_is_never_shown(own_server: RedisProcess, call: Call) -> None:
-    with admin(own_server) as client:
-        client.execute_command("ACL", "SETUSER", "default", "resetpass", ">right")
-    wrong = own_server.url.replace("redis://", "redis://:hunter2@")
-    for url in (wrong, own_server.url):
-        store = RedisStore(url)
+async def test_a_wrong_password_is_unfit_and_is_never_shown(lent_server: RedisProcess, call: Call) -> None:
+    wrong = url_of_worker(lent_server).replace(":pass@", ":hunter2@")
+    async with opened(wrong, 5) as store:
         with pytest.raises(StoreUnfit, match="password") as raised:
             await call(store)
-        assert "hunter2" not in "".join(traceback.format_exception(raised.value))
-        await store.close()
+    assert "hunter2" not in "".join(traceback.format_exception(raised.value))
+
+
+async def test_no_password_where_one_is_needed_is_unfit(own_server: RedisProcess) -> None:
+    with admin(own_server) as client:
+        client.config_set("requirepass", "right")
+    async with opened(own_server, 5) as store:
+        with pytest.raises(StoreUnfit, match="password"):
+            await store.read(HOME, LOOK)
 
 
 @pytest.mark.parametrize("rule", ["-hincrby", "-evalsha"])
 async def test_a_user_who_may_not_do_what_the_scripts_do_is_refused(
-    own_server: RedisProcess, rule: str
+    lent_server: RedisProcess, rule: str
 ) -> None:
-    with admin(own_server) as client:
-        client.execute_command("ACL", "SETUSER", "default", rule)
-    async with opened(own_server, 5) as store:
+    async with opened(url_of_worker(lent_server, rule), 5) as store:
         with pytest.raises(StoreUnfit, match="redis refused access"):
             await store.apply(HOME, None, ONE)
 
 
-async def test_a_user_who_may_not_use_our_keys_is_refused(own_server: RedisProcess) -> None:
-    with admin(own_server) as client:
-        client.execute_command("ACL", "SETUSER", "default", "resetkeys", "~other:*")
-    async with opened(own_server, 5) as store:
+async def test_a_user_who_may_not_use_our_keys_is_refused(lent_server: RedisProcess) -> None:
+    async with opened(url_of_worker(lent_server, "resetkeys", "~other:*"), 5) as store:
         with pytest.raises(StoreUnfit, match="redis refused access"):
             await store.read(HOME, LOOK)
 
 
-async def test_the_documented_commands_are_enough(own_server: RedisProcess) -> None:
+async def test_the_documented_commands_are_enough(lent_server: RedisProcess) -> None:
     documented = (RedisStore.__doc__ or "").split("needs keys ``sg:*`` and ")[1].rstrip(" .\n")
     names = [
         name.strip().replace(" ", "|")
         for name in documented.replace("\n", " ").replace(" and ", ", ").split(",")
     ]
     allowed = [f"+{'|'.join(name.lower().split())}" for name in names]
-    with admin(own_server) as client:
-        rules = ["on", ">pass", "resetkeys", "~sg:*", "-@all", "+hello", "+auth", "+client", *allowed]
-        client.execute_command("ACL", "SETUSER", "worker", *rules)
-    store = RedisStore(own_server.url.replace("redis://", "redis://worker:pass@"))
+    rules = ["resetkeys", "~sg:*", "-@all", "+hello", "+auth", "+client", *allowed]
+    store = RedisStore(url_of_worker(lent_server, *rules))
     whole = Change(
         mark=Mark("t", 0),
         tenants={"acme": b"{}"},
@@ -296,20 +303,20 @@ async def test_a_key_of_another_kind_is_unfit_and_nothing_is_changed(servers: Se
 
 
 @pytest.mark.parametrize("value", ["0.5", "many", "", str(2**63)])
-async def test_a_counter_that_is_no_integer_is_unfit(own_server: RedisProcess, value: str) -> None:
-    with admin(own_server) as client:
+async def test_a_counter_that_is_no_integer_is_unfit(lent_server: RedisProcess, value: str) -> None:
+    with admin(lent_server) as client:
         client.hset(SLOT, "f", value)
-    async with opened(own_server, 5) as store:
+    async with opened(lent_server, 5) as store:
         calls: list[Call] = [CALLS["read"], CALLS["dump"], lambda store: store.apply(HOME, None, ONE)]
         for call in calls:
             with pytest.raises(StoreUnfit, match="no integer"):
                 await call(store)
 
 
-async def test_a_mark_that_is_no_mark_is_unfit(own_server: RedisProcess) -> None:
-    with admin(own_server) as client:
+async def test_a_mark_that_is_no_mark_is_unfit(lent_server: RedisProcess) -> None:
+    with admin(lent_server) as client:
         client.set("sg:{spend.events:3}:mark", "?")
-    async with opened(own_server, 5) as store:
+    async with opened(lent_server, 5) as store:
         with pytest.raises(StoreUnfit, match="mark"):
             await store.read(HOME, LOOK)
 

@@ -50,12 +50,13 @@ async def outcome(store: CounterStore, partition: PartitionId, step: Any) -> obj
     """Do the step; what came of it."""
     try:
         if isinstance(step, dict):
-            return await store.put(partition, step)
+            await store.put(partition, step)
+            return None
         stale, change = step
         seen = Mark("stale", 1) if stale else (await store.read(partition, Read())).mark
         return await store.apply(partition, seen, change)
-    except OverflowError as error:
-        return str(error)
+    except OverflowError:
+        return OverflowError
 
 
 async def held(store: CounterStore, partition: PartitionId) -> object:

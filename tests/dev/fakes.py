@@ -1,6 +1,7 @@
 """Programs that stand in for others, and what it takes to run `spendgate dev` as its own process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,10 +30,7 @@ def linked(directory: Path, *programs: str) -> Path:
     """A PATH of one directory that has these programs of the machine and no other."""
     directory.mkdir(parents=True, exist_ok=True)
     for name in programs:
-        found = next(
-            Path(part) / name for part in os.environ["PATH"].split(":") if (Path(part) / name).exists()
-        )
-        (directory / name).symlink_to(found)
+        (directory / name).symlink_to(shutil.which(name) or name)
     return directory
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dev.errors import StackError, disk_errors_in
 from dev.kafka_process import KafkaProcess
 from dev.redis_process import RedisProcess
 from spendgate.cli import dev
@@ -47,8 +48,15 @@ def test_a_stack_goes_up_shows_itself_and_goes_down(home: Path) -> None:
     assert run_dev(home, "status")[0] == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["starting kafka", "starting redis"])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("starting kafka", signal.SIGINT),
+        ("starting redis", signal.SIGTERM),
+        ("redis answers", signal.SIGINT),
+        ("redis answers", signal.SIGHUP),
+    ],
+)
 def test_an_interrupted_up_leaves_nothing_running(home: Path, moment: str, number: signal.Signals) -> None:
     assert interrupt_at(spendgate_dev(home, "up", "--engine", "local"), moment, number) == 130
     assert _nothing_runs(home)
@@ -97,6 +105,16 @@ def test_a_full_disk_is_one_line_and_exit_code_3(small_disk: Path) -> None:
     assert err.count("\n") == 1
 
 
+def test_a_disk_that_fills_while_kafka_starts_is_told(
+    small_disk: Path, kafka_libs: tuple[Path, Path]
+) -> None:
+    broker = KafkaProcess(small_disk / "kafka", libs=kafka_libs[0], java=kafka_libs[1])
+    (small_disk / "filler").write_bytes(bytes((1 << 20) - (20 << 10)))
+    with pytest.raises(StackError, match="no space is left on the disk"), disk_errors_in(small_disk):
+        broker.start()
+    assert not broker.alive
+
+
 def test_a_log_that_is_not_there_is_one_line_and_exit_code_3(tmp_path: Path) -> None:
     code, _, err = run_dev(tmp_path, "logs")
     assert (code, err) == (3, "spendgate dev: kafka has no log yet: run `spendgate dev up`\n")
@@ -118,5 +136,6 @@ def test_an_installed_package_says_that_it_needs_a_checkout(
 
 
 def test_the_command_starts_without_what_it_does_not_need() -> None:
-    check = "import sys, spendgate.cli.dev as d; sys.exit(bool({'dev', 'kafka', 'redis', 'numba'} & sys.modules.keys()))"
+    unwanted = "{'dev', 'kafka', 'redis', 'numba'} & sys.modules.keys()"
+    check = f"import sys, spendgate.cli.dev; sys.exit(bool({unwanted}))"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

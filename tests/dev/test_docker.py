@@ -1,6 +1,5 @@
 """Docker is used where it answers, as the compose file says, and taken away again where it fails."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,10 +73,7 @@ def test_where_docker_fails_local_processes_take_over(
     assert calls.exists()
 
 
-@pytest.mark.parametrize("directory", ["one", "two"])
-def test_a_log_is_asked_of_the_project(directory: str, tmp_path: Path) -> None:
-    make: Callable[[str], list[str]] = lambda name: docker.logs_command(
-        tmp_path / name, "kafka", 5, follow=True
-    )
-    assert make(directory)[-5:] == ["--no-log-prefix", "--tail", "5", "--follow", "kafka"]
-    assert make("one") != make("two")
+def test_a_log_is_asked_of_the_project_of_the_directory(tmp_path: Path) -> None:
+    one, two = (docker.logs_command(tmp_path / name, "kafka", 5, follow=True) for name in ("one", "two"))
+    assert one[-5:] == ["--no-log-prefix", "--tail", "5", "--follow", "kafka"]
+    assert one != two

@@ -16,7 +16,7 @@ _TOPIC = "a"
 
 @pytest.fixture(scope="module")
 def broker(new_directory: Callable[[], Path], kafka_libs: tuple[Path, Path]) -> Iterator[KafkaProcess]:
-    """One broker for this module, in a directory whose name has what paths may hold, with one record in it."""
+    """One broker for this module, with one record, in a directory whose name has what paths may hold."""
     libs, java = kafka_libs
     server = KafkaProcess(new_directory() / "a b,c:d", libs=libs, java=java)
     server.start()
@@ -84,7 +84,7 @@ def test_a_broker_of_other_data_on_its_port_is_not_taken_for_it(
     assert not other.answers()
 
 
-def test_data_of_another_cluster_is_refused_in_one_line(running: KafkaProcess, tmp_path: Path) -> None:
+def test_data_of_another_node_is_refused_in_one_line(running: KafkaProcess, tmp_path: Path) -> None:
     broken = KafkaProcess(tmp_path, libs=running.libs, java=running.java)
     shutil.copytree(running.data, broken.data, ignore=shutil.ignore_patterns("[!mb]*"))
     meta = broken.data / "meta.properties"
@@ -93,4 +93,4 @@ def test_data_of_another_cluster_is_refused_in_one_line(running: KafkaProcess, t
     with pytest.raises(StackError) as caught:
         broken.wait_ready()
     assert "\n" not in str(caught.value)
-    assert "node" in str(caught.value)
+    assert "Stored node id 7" in str(caught.value)

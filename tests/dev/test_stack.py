@@ -1,6 +1,5 @@
 """The stack comes up whatever the last one left, and only its own servers end with it."""
 
-import json
 import shutil
 import socket
 import threading
@@ -98,16 +97,21 @@ def test_a_frozen_redis_is_replaced(
     assert redis.pids not in ([], before)
 
 
-@pytest.mark.parametrize("state", ["", "{", "[]", '{"kafka_port": "x", "redis_port": -1, "engine": 1}'])
-def test_a_state_that_cannot_be_read_is_no_obstacle(
-    made: Stack, up: Callable[..., Stack], home: Path, state: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"kafka_port": "x", "redis_port": -1, "engine": 1}'])
+def test_a_server_whose_port_nobody_remembers_is_ended(
+    new_directory: Callable[[], Path],
+    kafka_libs: tuple[Path, Path],
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Kafka is left out here: what is held is that a server nobody remembers is ended and started anew."""
-    monkeypatch.setattr("dev.local._bring_up", lambda both, _report: None)
-    (home / "stack.json").write_text(state)
-    assert up().engine == made.engine
-    assert _pids(home) == [[], []]
-    assert json.loads((home / "stack.json").read_text())["engine"] == "local"
+    monkeypatch.setattr("dev.local._bring_up", lambda *_: None)
+    directory = new_directory()
+    forgotten = RedisProcess(directory / "redis")
+    forgotten.start()
+    (directory / "stack.json").write_text(text)
+    stack.up(directory, engine="local", libs=kafka_libs[0])
+    assert not forgotten.alive
+    assert stack.status(directory).engine == "local"
 
 
 def test_half_formatted_data_is_formatted_again(made: Stack, up: Callable[..., Stack], home: Path) -> None:
@@ -139,10 +143,10 @@ def test_a_port_asked_for_that_is_taken_is_refused(made: Stack, up: Callable[...
     assert _conditions(home) == ["running", "stopped"]
 
 
-def test_what_runs_is_not_moved_to_another_port(made: Stack, up: Callable[..., Stack], home: Path) -> None:
+def test_what_runs_is_not_moved_to_another_port(made: Stack, up: Callable[..., Stack]) -> None:
     with pytest.raises(RunningElsewhereError, match="spendgate dev down"):
         up(kafka_port=free_port())
-    assert stack.up(home, engine="local").bootstrap == made.bootstrap
+    assert up() == made
 
 
 def test_down_ends_its_own_servers_and_no_others(made: Stack, home: Path, own_redis: OwnRedis) -> None:
@@ -160,21 +164,13 @@ def test_down_ends_servers_whose_directory_was_deleted(made: Stack, home: Path) 
     assert not home.exists()
 
 
-def test_wipe_deletes_data_and_keeps_jars(home: Path) -> None:
-    jar = home / "kafka" / "libs" / "a.jar"
-    for path in (
-        jar,
-        home / "kafka" / "data" / "x",
-        home / "kafka" / "kafka.log",
-        home / "redis" / "redis.conf",
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("x")
-    stack.down(home, wipe=True)
-    left = {path.name for path in (home / "kafka").iterdir()}
-    shutil.rmtree(home / "kafka" / "libs")
-    assert left == {"libs"}
-    assert not (home / "redis").exists()
+def test_wipe_deletes_data_and_keeps_jars(tmp_path: Path) -> None:
+    kept = {"kafka/libs/a.jar", "kafka/maven.log", "lock"}
+    for name in kept | {"kafka/data/x", "kafka/kafka.log", "kafka/server.properties", "redis/redis.conf"}:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert not stack.down(tmp_path, wipe=True)
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == kept
 
 
 def test_status_of_a_stack_that_never_was_makes_nothing(tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def test_days_hours_and_minutes_measure_the_same(days: int) -> None:
     assert RollingWindow(rolling=f"{days * 1440}m").minutes == days * 1440
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berln", "europe/berlin", "Europe", "../UTC", "", "/etc/localtime", "zone.tab"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berln", "europe/berlin", "Europe", "../UTC", "", "/etc/localtime", "zone.tab"]
+)
 def test_a_zone_that_tzdata_does_not_have_is_refused(zone: str) -> None:
     with pytest.raises(ValidationError, match="IANA time zone"):
         CalendarWindow(calendar="day", timezone=zone)

@@ -14,7 +14,7 @@ from tests.model.policies import documents
 
 HEAD = "apiVersion: spendgate/v1\nkind: Policy\nmetadata: {name: a}\n"
 SOUND = HEAD + "spec: {rules: [{boundary: {max_cost_usd: '1', on_breach: deny}}]}\n"
-SECRET = "SENTINEL secret"
+PLANTED = "SENTINEL secret"
 
 
 def problems_of(text: str) -> list[Problem]:
@@ -46,11 +46,27 @@ GOTCHAS = [
     (budget("cap_usd: '5000000000'"), "spec.rules[0].budget.cap_usd", "less than 2^62"),
     (budget("cap_usd: '1', per: [team, team]"), "spec.rules[0].budget.per", "no entry twice"),
     (budget("cap_usd: '1', per: team"), "spec.rules[0].budget.per", "a list"),
-    (budget("cap_usd: '1', warn_at_percent: [50, 50]"), "spec.rules[0].budget.warn_at_percent", "no entry twice"),
+    (
+        budget("cap_usd: '1', warn_at_percent: [50, 50]"),
+        "spec.rules[0].budget.warn_at_percent",
+        "no entry twice",
+    ),
     (budget("cap_usd: '1', warn_at_percent: [0]"), "spec.rules[0].budget.warn_at_percent[0]", "at least 1"),
-    (budget("cap_usd: '1', warn_at_percent: [101]"), "spec.rules[0].budget.warn_at_percent[0]", "at most 100"),
-    (budget("cap_usd: '1', warn_at_percent: [5.0]"), "spec.rules[0].budget.warn_at_percent[0]", "a whole number"),
-    (budget(f"cap_usd: '1', warn_at_percent: [{'9' * 5000}]"), "spec.rules[0].budget.warn_at_percent[0]", "whole"),
+    (
+        budget("cap_usd: '1', warn_at_percent: [101]"),
+        "spec.rules[0].budget.warn_at_percent[0]",
+        "at most 100",
+    ),
+    (
+        budget("cap_usd: '1', warn_at_percent: [5.0]"),
+        "spec.rules[0].budget.warn_at_percent[0]",
+        "a whole number",
+    ),
+    (
+        budget(f"cap_usd: '1', warn_at_percent: [{'9' * 5000}]"),
+        "spec.rules[0].budget.warn_at_percent[0]",
+        "whole",
+    ),
     (budget("cap_usd: "), "spec.rules[0].budget.cap_usd", "leave the field out"),
     (budget("cap_usd: *x"), "spec.rules[0].budget.cap_usd", "no aliases"),
     (budget("cap_usd: !!str 5"), "spec.rules[0].budget.cap_usd", "no tags"),
@@ -65,16 +81,32 @@ GOTCHAS = [
         WINDOW,
         "exactly one of calendar, rolling, lifetime",
     ),
-    (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {rolling: 1w}}}"), f"{WINDOW}.rolling", "90m, 24h"),
-    (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {rolling: 401d}}}"), f"{WINDOW}.rolling", "400d"),
-    (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {lifetime: 1}}}"), f"{WINDOW}.lifetime", "true"),
+    (
+        in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {rolling: 1w}}}"),
+        f"{WINDOW}.rolling",
+        "90m, 24h",
+    ),
+    (
+        in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {rolling: 401d}}}"),
+        f"{WINDOW}.rolling",
+        "400d",
+    ),
+    (
+        in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {lifetime: 1}}}"),
+        f"{WINDOW}.lifetime",
+        "true",
+    ),
     (
         in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: day, week_starts: sunday}}}"),
         WINDOW,
         "week_starts only with calendar: week",
     ),
     (in_rule("{boundary: {on_breach: deny}}"), "spec.rules[0].boundary", "at least one of models"),
-    (in_rule("{boundary: {on_breach: deny, models: {}}}"), "spec.rules[0].boundary.models", "allow, deny or both"),
+    (
+        in_rule("{boundary: {on_breach: deny, models: {}}}"),
+        "spec.rules[0].boundary.models",
+        "allow, deny or both",
+    ),
     (in_rule("{review: {when: {}}}"), "spec.rules[0].review.when", "at least one of cost_usd_over"),
     (in_rule("{}"), "spec.rules[0]", "exactly one of budget, boundary, review"),
     (in_rule("3"), "spec.rules[0]", "fields"),
@@ -116,7 +148,9 @@ def test_what_a_person_gets_wrong_is_told_by_field(text: str, field: str, expect
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calender: day}}}"), "calendar"),
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: dya}}}"), "day"),
         (
-            in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: day, timezone: Europe/Berln}}}"),
+            in_rule(
+                "{budget: {cap_usd: '1', on_breach: deny, window: {calendar: day, timezone: Europe/Berln}}}"
+            ),
             "Europe/Berlin",
         ),
     ],
@@ -155,8 +189,10 @@ def test_the_message_has_one_line_for_each_problem() -> None:
         read_policy(SOUND.replace("deny", "dney").replace("kind:", "knd:"), "team/a.yaml")
     assert str(caught.value).splitlines() == [
         "team/a.yaml:2:1: knd: unknown field (did you mean `kind`?)",
-        "team/a.yaml:4:58: spec.rules[0].boundary.on_breach: "
-        "expected one of warn, review, deny (did you mean `deny`?)",
+        (
+            "team/a.yaml:4:58: spec.rules[0].boundary.on_breach: "
+            "expected one of warn, review, deny (did you mean `deny`?)"
+        ),
     ]
 
 
@@ -197,7 +233,11 @@ def test_json_escapes_are_read_as_json_means_them() -> None:
         "metadata": {"name": "a/b", "description": "naïve 😀\n/"},
         "spec": {"rules": [{"boundary": {"max_cost_usd": "1", "on_breach": "deny"}}]},
     }
-    for text in (json.dumps(document), json.dumps(document).replace("/", "\\/"), json.dumps(document, indent="\t")):
+    for text in (
+        json.dumps(document),
+        json.dumps(document).replace("/", "\\/"),
+        json.dumps(document, indent="\t"),
+    ):
         assert read_policy(text, "file") == Policy.model_validate(document)
 
 
@@ -217,15 +257,19 @@ def _replaced(node: Any, path: tuple[Any, ...], value: Any) -> Any:
 @given(documents(), st.data())
 def test_no_value_is_ever_repeated(document: dict[str, Any], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(_paths(document)[1:]), label="path")
-    planted = data.draw(st.sampled_from([SECRET, [SECRET], {SECRET: SECRET}, {"team": {SECRET: [SECRET]}}]))
-    if path[-1] == "description" and planted == SECRET:
-        planted = [SECRET]
+    planted = data.draw(
+        st.sampled_from([PLANTED, [PLANTED], {PLANTED: PLANTED}, {"team": {PLANTED: [PLANTED]}}])
+    )
+    if path[-1] == "description" and planted == PLANTED:
+        planted = [PLANTED]
     for problem in problems_of(json.dumps(_replaced(document, path, planted))):
         assert "SENTINEL" not in problem.line_of("file")
 
 
 @given(documents(), st.data())
-def test_a_text_cut_or_spoilt_anywhere_is_read_or_refused(document: dict[str, Any], data: st.DataObject) -> None:
+def test_a_text_cut_or_spoilt_anywhere_is_read_or_refused(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
     text = json.dumps(document, indent=1)
     at = data.draw(st.integers(0, len(text)), label="at")
     spoilt = text[:at] + data.draw(st.text(max_size=3), label="with") + text[at + 1 :]

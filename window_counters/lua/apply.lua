@@ -33,7 +33,11 @@ for i = 1, #plan.expiries do
   redis.call('ZCARD', KEYS[key + plan.sets + i])
 end
 
--- Takes the first `count` increments back; what was not there before is not there afterwards.
+local function negative(delta)
+  return delta == '0' and delta or string.match(delta, '^%-(.+)') or '-' .. delta
+end
+
+-- Takes the first `count` increments back. A field that comes to zero goes, for absent is zero.
 local function undo(count)
   local n = 0
   for k, names in ipairs(fields) do
@@ -42,8 +46,7 @@ local function undo(count)
       if n > count then
         return
       end
-      local negative = string.match(deltas[n], '^%-(.+)') or '-' .. deltas[n]
-      if redis.call('HINCRBY', KEYS[1 + k], name, negative) == 0 then
+      if redis.call('HINCRBY', KEYS[1 + k], name, negative(deltas[n])) == 0 then
         redis.call('HDEL', KEYS[1 + k], name)
       end
     end

@@ -1,0 +1,56 @@
+# Every target builds what it needs; `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.complete
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-pure lint format bench-live bench-counters schemas lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one with PYTHON=")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+setup: $(STAMP) ## Build the environment in .venv, and nothing else
+
+demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=)
+	@$(BIN)/spendgate demo $(if $(FILE),--file $(FILE)) $(ARGS)
+
+test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+test-pure: $(STAMP) ## The tests that need no server
+	$(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate $(ARGS)
+
+lint: $(STAMP) ## Style, types, import contracts, schemas
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m spendgate.model.schemas --check
+
+format: $(STAMP) ## Mend what can be mended by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(STAMP) ## Write schemas/ anew
+	$(BIN)/python -m spendgate.model.schemas
+
+bench-live: $(STAMP) ## Rates and latencies beside stock Faust agents (ARGS=--quick)
+	$(BIN)/python -m bench.live $(ARGS)
+
+bench-counters: $(STAMP) ## Memory and call times of the counter stores
+	$(BIN)/python -m bench.counters $(ARGS)
+
+lock: ## Resolve requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
+
+clean: ## Remove what was built, but not .dev
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

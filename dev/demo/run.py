@@ -1,0 +1,255 @@
+"""The demo from beginning to end."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.live import Live
+
+from dev import stack as local
+from dev.demo.check import Verdict, compare, replayed
+from dev.demo.screen import screen
+from dev.demo.stream import Feed, Sender, ends, logged
+from dev.demo.tally import Tally
+from dev.demo.workers import workers
+from dev.errors import StackError
+from dev.places import CHECKOUT, home
+from dev.report import Report
+from spendgate.cli.kafka_admin import admin_client, carry_out, read_topics, remaining
+from spendgate.cli.kafka_client import Producer, topic_id_of
+from spendgate.cli.staging_board import Publisher
+from spendgate.ledger.reader_options import ReadOptions
+from spendgate.ledger.readers import read_events
+from spendgate.ledger.sample import busy_hour
+from spendgate.model.announcement import Board
+from spendgate.model.canonical import policy_hash
+from spendgate.model.decision import Decision
+from spendgate.model.event import Event
+from spendgate.model.money import format_usd
+from spendgate.model.partition import partition_of
+from spendgate.model.policy import Policy
+from spendgate.model.policy_source import read_policy
+from spendgate.model.topics import Topics, load_topics
+from spendgate.model.topics_plan import plan
+
+AGENTS = 2
+QUIET_S = 60.0
+TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asked for."""
+
+    events: int
+    file: Path | None
+    seed: int
+    rate: int
+    leave: bool
+    as_json: bool
+
+
+def run(wish: Wish) -> bool:
+    """Run it; whether every decision was there, once or repeated unchanged, and equal to the replay's."""
+    console = Console(stderr=wish.as_json)
+    begun = time.monotonic()
+    with _stack(console.log if wish.as_json else console.print) as stack, ExitStack() as exits:
+        topics = _topics(stack.bootstrap)
+        running = exits.enter_context(workers(AGENTS, stack, home() / "demo"))
+        events, tenants = _events(wish)
+        producer = exits.enter_context(Producer(stack.bootstrap, TIMEOUT_S, console.print))
+        starts = ends(stack.bootstrap, topics.events.name, range(topics.events.partitions))
+        policies = _publish(producer, topics, tenants)
+        feed = exits.enter_context(
+            closing(Feed(stack.bootstrap, topics.decisions.name, topics.decisions.partitions, tenants))
+        )
+        show = _Show(console, feed, Sender(producer, topics.events.name, wish.rate), len(events))
+        show.stream(events, live=not wish.as_json)
+        verdict = show.settle(lambda: _replay(stack.bootstrap, topics, tenants, starts, policies), running)
+        _report(console, wish, len(events), show.tally, verdict, time.monotonic() - begun)
+        if not wish.leave and sys.stdin.isatty():
+            _linger(console, tenants[0])
+    return verdict.clean
+
+
+@contextmanager
+def _stack(report: Report) -> Iterator[local.Stack]:
+    """The development stack; ended again if it was not running before."""
+    was_running = local.status(home()).ready
+    try:
+        yield local.up(home(), report)
+    finally:
+        if not was_running:
+            local.down(home(), report)
+
+
+def _topics(bootstrap: str) -> Topics:
+    topics = load_topics(replication=1)
+    with admin_client(bootstrap) as client:
+        carry_out(client, plan(topics.all, read_topics(client, [t.name for t in topics.all])), topics.all)
+        if left := remaining(client, topics.all):
+            raise StackError(f"topic {left[0].topic} is not as topics.yaml says; see: spendgate topics check")
+    return topics
+
+
+def _events(wish: Wish) -> tuple[list[Event], list[str]]:
+    """The events, and their tenants: new ones at each run, so that counters begin empty.
+
+    A sample is shared by two tenants, which live in different partitions, so that both agents have work.
+    """
+    stamp = f"{datetime.now(UTC):%m%d-%H%M%S}"
+    if wish.file is not None:
+        tenant = f"demo-{stamp}"
+        return _shifted(list(read_events(wish.file, ReadOptions(tenant=tenant)))), [tenant]
+    partitions = load_topics().events.partitions
+    first = f"demo-{stamp}-a"
+    half = partitions // 2
+    far = (name for n in range(1000) if (name := f"demo-{stamp}-b{n}"))
+    taken = partition_of(first.encode(), partitions) // half
+    second = next(name for name in far if partition_of(name.encode(), partitions) // half != taken)
+    start = datetime.now(UTC) - timedelta(hours=1)
+    events = list(busy_hour(wish.events, wish.seed, start, first))
+    return [_moved(event, second) if _is_second(event) else event for event in events], [first, second]
+
+
+def _is_second(event: Event) -> bool:
+    """Which of the two tenants a record of the sample goes to: a fifth of the calls, and what refers to them."""
+    return int((event.refers_to or event.id).rsplit("-", 1)[-1]) % 5 == 0
+
+
+def _moved(event: Event, tenant: str) -> Event:
+    return msgspec.structs.replace(event, tenant=tenant)
+
+
+def _shifted(events: list[Event]) -> list[Event]:
+    if not events:
+        raise StackError("file: expected at least one event")
+    by = datetime.now(UTC) - max(event.time for event in events)
+    return [msgspec.structs.replace(event, time=event.time + by) for event in events]
+
+
+def _publish(producer: Producer, topics: Topics, tenants: list[str]) -> dict[str, Policy]:
+    """Stage the example policies for each tenant; the policies by hash."""
+    files = sorted((CHECKOUT / "examples").glob("*.yaml"))
+    policies = [read_policy(path.read_text(encoding="utf-8"), path.name) for path in files]
+    for tenant in tenants:
+        publisher = Publisher(producer, topics.policies.name, topics.events.name, Board())
+        publisher.publish(policies, tenant, again=True, only=False)
+    return {policy_hash(policy): policy for policy in policies}
+
+
+def _replay(
+    bootstrap: str,
+    topics: Topics,
+    tenants: list[str],
+    starts: Mapping[int, int],
+    policies: Mapping[str, Policy],
+) -> dict[str, Decision]:
+    topic = topics.events
+    topic_id = topic_id_of(bootstrap, topic.name, TIMEOUT_S, lambda _: None)
+    found: dict[str, Decision] = {}
+    for tenant in tenants:
+        partition = partition_of(tenant.encode(), topic.partitions)
+        messages = logged(bootstrap, topic.name, partition, starts[partition])
+        found |= replayed(topic, topic_id, partition, tenant, messages, policies)
+    return found
+
+
+@dataclass(slots=True)
+class _Show:
+    """Sends, watches, and knows when all has come."""
+
+    console: Console
+    feed: Feed
+    sender: Sender
+    total: int
+    tally: Tally = field(default_factory=Tally)
+    _since: float = field(default_factory=time.monotonic)
+
+    def stream(self, events: list[Event], *, live: bool) -> None:
+        """Send everything, and take in decisions meanwhile."""
+        thread = threading.Thread(target=self.sender.run, args=(events,), daemon=True)
+        thread.start()
+        try:
+            with Live(console=self.console, refresh_per_second=4) if live else nullcontext() as screen_of:
+                while thread.is_alive() or len(self.tally.decisions) < self._nearly_all(events):
+                    self.feed.poll(self.tally)
+                    if screen_of is not None:
+                        screen_of.update(screen(self.tally, self.sender.sent, self.total))
+                    if not thread.is_alive() and self._is_quiet():
+                        break
+        finally:
+            self.sender.stop.set()
+            thread.join(TIMEOUT_S)
+        if self.sender.error is not None:
+            raise self.sender.error
+
+    def settle(
+        self, replay: Callable[[], Mapping[str, Decision]], running: "list[subprocess.Popen[bytes]]"
+    ) -> Verdict:
+        """Wait until every decision that the replay owes has come, or nothing comes any more; compare."""
+        expected = replay()
+        while expected.keys() - self.tally.decisions.keys() and not self._is_quiet():
+            if dead := [worker for worker in running if worker.poll() is not None]:
+                raise StackError(f"an agent ended with exit code {dead[0].returncode}; see {home() / 'demo'}")
+            self.feed.poll(self.tally)
+        return compare(expected, self.tally)
+
+    def _nearly_all(self, events: list[Event]) -> int:
+        return len({(event.tenant, event.source, event.id) for event in events if event.kind == "call"})
+
+    def _is_quiet(self) -> bool:
+        last = max(self.tally.last_at, self._since)
+        return time.monotonic() - last > QUIET_S
+
+
+def _report(
+    console: Console, wish: Wish, events: int, tally: Tally, verdict: Verdict, seconds: float
+) -> None:
+    if wish.as_json:
+        figures = {
+            "events": events,
+            "decisions": len(tally.decisions),
+            "missing": verdict.missing,
+            "duplicated": verdict.duplicated,
+            "mismatched": verdict.mismatched + verdict.extra,
+            "verdicts": dict(sorted(tally.events.items())),
+            "cost_nano_usd": sum(tally.nano_usd.values()),
+            "seconds": round(seconds, 3),
+        }
+        sys.stdout.write(json.dumps(figures) + "\n")
+        return
+    total = format_usd(sum(tally.nano_usd.values()))
+    console.print(
+        f"\n{len(tally.decisions):,} decisions on {events:,} records worth {total}, in {seconds:.0f} s, "
+        f"{tally.rate:,.0f} a second at the paced rate. Nothing was blocked."
+    )
+    console.print(
+        f"Checked against an offline replay of the log: [bold]{verdict.missing} missing, {verdict.duplicated} doubled, "
+        f"{verdict.mismatched + verdict.extra} different[/bold]."
+    )
+    if wish.file is None:
+        console.print("The traffic was a seeded sample: its calls, owners and prices are imagined.")
+
+
+def _linger(console: Console, tenant: str) -> None:
+    """Leave everything running for a look around, until Ctrl-C."""
+    console.print(
+        "\nTry next, in another terminal:\n"
+        f"  spendgate decisions --verdict deny --tenant {tenant}   the denials, in words\n"
+        "  spendgate policy list                                  what is staged\n"
+        "  spendgate validate examples/*.yaml                     the policies; change one, then publish it:\n"
+        f"  spendgate policy publish examples/employee-daily.yaml --tenant {tenant}\n"
+        "\nThe stack and both agents go on running; Ctrl-C ends them."
+    )
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()

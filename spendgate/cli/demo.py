@@ -1,0 +1,37 @@
+"""``spendgate demo``: the live stream of would-be decisions, end to end, on a real Kafka and a real Redis."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spendgate.cli.endpoints import NEEDED, Failure
+from spendgate.cli.say import FOUND, told_clearly
+
+
+def demo(
+    events: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many records the sample has.")] = 30_000,
+    file: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Events of your own: JSONL, CSV, Azure trace.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 7,
+    rate: Annotated[int, typer.Option(min=0, help="Records a second; 0: as fast as it goes.")] = 3000,
+    leave: Annotated[
+        bool, typer.Option("--exit", help="End after the check, without waiting for Ctrl-C.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing live.")] = False,
+) -> None:
+    """Stage example policies, stream a busy hour of AI calls, watch the decisions, and check them all."""
+    with told_clearly():
+        if find_spec("dev") is None:
+            raise Failure("expected a checkout: the demo starts its own Kafka, Redis and agents", NEEDED)
+        from dev.demo.run import Wish, run
+        from dev.errors import StackError
+
+        try:
+            clean = run(Wish(events, file, seed, 0 if as_json else rate, leave or as_json, as_json))
+        except StackError as error:
+            raise Failure(str(error), NEEDED) from None
+    if not clean:
+        raise typer.Exit(FOUND)

@@ -1,0 +1,44 @@
+"""``spendgate``: the command and its parts."""
+
+from typing import Annotated
+
+import typer
+
+from spendgate import __version__
+from spendgate.cli import decisions, demo, dev, policies, send, simulate, topics, validate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Prove an AI spend control in shadow before you enforce it.",
+    epilog="Exit codes: 0 done, 1 a check found something, 2 wrong usage or input, 3 something needed is missing or "
+    "does not answer, 4 refused as unsafe, 130 interrupted.",
+)
+app.command()(validate.validate)
+app.command()(simulate.simulate)
+app.command()(send.send)
+app.command()(decisions.decisions)
+app.add_typer(policies.app, name="policy")
+app.add_typer(topics.app, name="topics")
+app.add_typer(dev.app, name="dev")
+app.command()(demo.demo)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spendgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
+
+def main() -> None:
+    """The entry point."""
+    app()

@@ -1,0 +1,1 @@
+"""What must survive, on a real broker and a real Redis."""
