@@ -1,4 +1,4 @@
-"""Applying an activation: the seed first, under fresh keys, then one call that records the staging and moves the mark."""
+"""Applying an activation: the seed first, under fresh keys; then one call records the staging and moves the mark."""
 
 import logging
 from dataclasses import dataclass
@@ -31,9 +31,7 @@ class Activator:
     rebuild: Rebuild
     outlet: Outlet
 
-    async def activate(
-        self, judge: PartitionJudge, step: Step, activation: Activation, *, live: bool
-    ) -> None:
+    async def activate(self, judge: PartitionJudge, step: Step, activation: Activation, *, live: bool) -> None:
         """Apply one activation. Raises MarkMoved, StoreUnavailable, Transient (its document is not there yet)."""
         before = await self._document(judge, activation.tenant)
         clock = tick(before.clock, settings_of(before), step.received_ms)
@@ -42,9 +40,7 @@ class Activator:
         dropped = [
             slot
             for staging in ([] if is_void(before, activation) else ended_by(before, activation))
-            for slot in await self.store.slots(
-                judge.id, activation.tenant, staging_prefix(activation.tenant, staging)
-            )
+            for slot in await self.store.slots(judge.id, activation.tenant, staging_prefix(activation.tenant, staging))
         ]
         seed = await self._seed(judge, activation, timed, after)
         if live and set_hash(after.stagings) != set_hash(before.stagings):
@@ -84,9 +80,7 @@ class Activator:
         staging = begun[0]
         policies = await self.documents.require([staging.hash])
         await fault_point("seeding")
-        seed = await self.rebuild.seed(
-            judge.id.partition, activation.tenant, staging, policies[staging.hash], timed
-        )
+        seed = await self.rebuild.seed(judge.id.partition, activation.tenant, staging, policies[staging.hash], timed)
         await self.store.put(judge.id, seed.cells)
         await fault_point("seeded")
         return seed

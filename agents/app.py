@@ -10,6 +10,7 @@ from agents.activation import Activator
 from agents.delivery import Fatal, Settings, make_app, run
 from agents.exits import one_line
 from agents.faust_private import App
+from agents.health import Health
 from agents.log import Log
 from agents.outlet import Outlet
 from agents.policies import Documents
@@ -55,11 +56,12 @@ class Config:
 
 def build(config: Config, topics: Topics) -> App:
     """The worker, wired; nothing is connected but to learn the event topic's id."""
-    publisher = Publisher()
+    publisher, health = Publisher(), Health()
     store = RedisStore(config.redis)
     documents = Documents(config.kafka, topics.policies)
     outlet = Outlet(publisher, topics)
-    rebuild = Rebuild(Log(config.kafka, topics.events.name), topics.events)
+    # Reading the log again is progress, however long one batch then takes.
+    rebuild = Rebuild(Log(config.kafka, topics.events.name, progress=health.progress), topics.events)
     shadow = Shadow(
         topic=topics.events,
         topic_id=topic_id(config.kafka, topics.events.name, within_s=BROKER_WITHIN_S),
@@ -78,6 +80,7 @@ def build(config: Config, topics: Topics) -> App:
         handler=shadow,
         settings=Settings(group=config.group, instance_id=config.instance),
         publisher=publisher,
+        health=health,
     )
 
 

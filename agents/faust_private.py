@@ -83,9 +83,7 @@ class Chunk(ConsumerMessage):
         self.epoch = epoch
 
 
-def chunks(
-    records: Sequence[ConsumerRecord], max_messages: int, max_bytes: int
-) -> Iterator[list[ConsumerRecord]]:
+def chunks(records: Sequence[ConsumerRecord], max_messages: int, max_bytes: int) -> Iterator[list[ConsumerRecord]]:
     """``records`` in order, cut so that no part has more messages or (unless it is a single one) bytes."""
     part: list[ConsumerRecord] = []
     size = 0
@@ -112,9 +110,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         try:
             await consumer.commit({driver.ensure_aiokafka_TP(tp): offset for tp, offset in wanted.items()})
         except (CommitFailedError, IllegalStateError) as refused:
-            self.log.warning(
-                "commit refused, the records will be delivered again: %s", type(refused).__name__
-            )
+            self.log.warning("commit refused, the records will be delivered again: %s", type(refused).__name__)
             return False
         except KafkaError as exc:
             await self.crash(exc)

@@ -187,12 +187,7 @@ class Lane:
             await asyncio.sleep(IDLE_EVERY_S)
             partition = self.partition()
             quiet_s = time.monotonic() - self._quiet_since
-            if (
-                partition is None
-                or self.lock.locked()
-                or quiet_s < IDLE_EVERY_S
-                or not self.lanes.gate.is_open
-            ):
+            if partition is None or self.lock.locked() or quiet_s < IDLE_EVERY_S or not self.lanes.gate.is_open:
                 continue
             async with self.lock:
                 await self._idle_once(partition)
@@ -246,9 +241,7 @@ class Lanes:
             raise
         else:
             if lane.is_mine():
-                self.exit.crash(
-                    RuntimeError(f"the stream of partition {lane.partition()} ended while it was ours")
-                )
+                self.exit.crash(RuntimeError(f"the stream of partition {lane.partition()} ended while it was ours"))
         finally:
             self._lanes.discard(lane)
 

@@ -1,7 +1,7 @@
 """The log beside the group: a plain second consumer that reads ranges, bounds and ids, and commits nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,10 +24,14 @@ async def close(consumer: AIOKafkaConsumer) -> None:
 
 
 class Log:
-    """One topic of the broker at ``bootstrap``. Every method raises KafkaError while the broker is away."""
+    """One topic of the broker at ``bootstrap``; ``progress`` is called for each stretch that was read.
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    Every method raises KafkaError while the broker is away.
+    """
+
+    def __init__(self, bootstrap: str, topic: str, progress: Callable[[], None]) -> None:
         self.topic = topic
+        self._progress = progress
         self._bootstrap = bootstrap
 
     @asynccontextmanager
@@ -66,5 +70,7 @@ class Log:
                     for record in records
                     if record.offset < stop
                 ]
+                if records:
+                    self._progress()
                 if messages:
                     yield messages

@@ -104,9 +104,7 @@ def set_up(is_ending: Callable[[], bool], level: str | None = None) -> int:
 
     ``is_ending`` says whether the process is on its way out because of a crash.
     """
-    number = logging.getLevelNamesMapping().get(
-        (level or os.environ.get(LEVEL, "info")).upper(), logging.INFO
-    )
+    number = logging.getLevelNamesMapping().get((level or os.environ.get(LEVEL, "info")).upper(), logging.INFO)
     debugging = number <= logging.DEBUG
     style = JsonLine if os.environ.get(FORMAT) == "json" else Line
     handler = logging.StreamHandler(sys.stdout)

@@ -44,9 +44,7 @@ class Probe:
                 await asyncio.sleep(0.5)
         if self._topic not in await self._client.topics():
             await self.stop()
-            raise Fatal(
-                f"topic {self._topic} does not exist; create it with: spendgate topics apply", MISSING
-            )
+            raise Fatal(f"topic {self._topic} does not exist; create it with: spendgate topics apply", MISSING)
 
     async def _connected(self) -> AIOKafkaConsumer:
         conf = self._app.conf

@@ -131,9 +131,7 @@ class PartitionJudge:
         change = self._change(step, changes, snapshot)
         duplicates = sum(each.duplicates for each in changes.values())
         events = sum(len(calls.events) for calls in step.calls.values())
-        return Outcome(
-            decisions, change, duplicates, events - sum(len(w.calls.events) for w in work.values())
-        )
+        return Outcome(decisions, change, duplicates, events - sum(len(w.calls.events) for w in work.values()))
 
     def _change(self, step: Step, changes: Mapping[str, Changes], snapshot: Snapshot) -> Change:
         increments: dict[str, dict[str, int]] = {}

@@ -33,9 +33,7 @@ class Documents:
             await self._refresh()
             missing -= self.known.keys()
         if missing:
-            raise Transient(
-                f"policy document {sorted(missing)[0][:12]} is not on {self._topic} yet", "policies"
-            )
+            raise Transient(f"policy document {sorted(missing)[0][:12]} is not on {self._topic} yet", "policies")
         return self.known
 
     async def _refresh(self) -> None:

@@ -46,9 +46,7 @@ class Shadow:
             try:
                 judge = self.judges.get(partition) or await self._open(partition)
                 await self._catch_up(judge, messages[0].offset)
-                for step in steps(
-                    self.topic, messages, after=judge.applied
-                ):  # 1 decode, 3 drop what is covered
+                for step in steps(self.topic, messages, after=judge.applied):  # 1 decode, 3 drop what is covered
                     await self._pass(judge, step, live=True)
                 return
             except MarkMoved:
@@ -81,9 +79,7 @@ class Shadow:
         if live:
             await self.outlet.publish(judge.id.partition, outcome.decisions, step.rejections)  # 5
             await fault_point("published")
-        if not await self.store.apply(
-            judge.id, judge.mark, outcome.change
-        ):  # 6 counters and mark, or neither
+        if not await self.store.apply(judge.id, judge.mark, outcome.change):  # 6 counters and mark, or neither
             raise MarkMoved
         judge.moved(outcome.change.mark)
         await fault_point("applied")
@@ -127,9 +123,7 @@ class Shadow:
         if start >= upto:
             return
         await self.rebuild.require(partition, start)
-        log.warning(
-            "counters of partition %d are at %d, the log at %d: catching up", partition, start - 1, upto
-        )
+        log.warning("counters of partition %d are at %d, the log at %d: catching up", partition, start - 1, upto)
         async for messages in self.rebuild.log.read(partition, start, upto):
             for step in steps(self.topic, messages, after=judge.applied):
                 await self._pass(judge, step, live=False)

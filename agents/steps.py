@@ -56,7 +56,7 @@ def _extend(step: Step, topic: Topic, message: Message, decoded: Decoded) -> Non
             calls = step.calls[decoded.tenant] = Calls()
         calls.add_message(message.offset, message.timestamp_ms, decoded.indexes, decoded.events)
     for fault in decoded.faults:
-        position = Position(topic.name, message.partition, message.offset, fault.index)
+        position = Position(topic.name, message.partition, message.offset, fault.place)
         step.rejections.append(rejection(position, instant(message.timestamp_ms), decoded.tenant, fault))
 
 

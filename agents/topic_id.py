@@ -19,9 +19,7 @@ def topic_id(bootstrap: str, topic: str, *, within_s: float) -> str:
             return _ask(bootstrap, topic)
         except KafkaError as error:
             if time.monotonic() > deadline:
-                raise Fatal(
-                    f"no Kafka broker answers at {bootstrap}: {type(error).__name__}", MISSING
-                ) from None
+                raise Fatal(f"no Kafka broker answers at {bootstrap}: {type(error).__name__}", MISSING) from None
             time.sleep(PAUSE_S)
 
 

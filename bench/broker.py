@@ -131,7 +131,10 @@ class Broker:
 
     def _producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
-            bootstrap_servers=self.bootstrap, acks="all", max_request_size=_LARGEST_BYTES, max_batch_size=65536
+            bootstrap_servers=self.bootstrap,
+            acks="all",
+            max_request_size=_LARGEST_BYTES,
+            max_batch_size=65536,
         )
 
 

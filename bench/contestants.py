@@ -1,9 +1,8 @@
 """Who takes part: the stock agents and the shadow agent, each as processes on a ground of its own."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,11 +72,9 @@ class Field:
             "BENCH_MARKS": ",".join(map(str, marks)),
         }
         if one.stock is None:
-            return Process(one.name, os.environ.get("WRAP","-m agents.app worker").split(), env, log)
+            return Process(one.name, os.environ.get("WRAP", "-m agents.app worker").split(), env, log)
         worker = ["worker", "--loglevel", "info", "--without-web"]
-        return Process(
-            one.name, ["-m", "faust", "-A", f"bench.peers:{one.stock}", "-L", "uvloop", *worker], env, log
-        )
+        return Process(one.name, ["-m", "faust", "-A", f"bench.peers:{one.stock}", "-L", "uvloop", *worker], env, log)
 
     def wait(self, one: Contestant, ground: Ground, processes: list[Process], count: int) -> None:
         """Wait until everything that is in the log has been done, ``count`` events of it since the start."""

@@ -5,22 +5,12 @@ at the end, and prints JSON on the last line. Times are medians over ROUNDS batc
 worker waits, ``python`` and ``server`` the CPU of each.
 """
 
-import argparse
-import asyncio
 import itertools
-import json
 import random
-import statistics
-import sys
-import tempfile
-import time
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import get_args
+from collections.abc import Awaitable
 
 from redis import Redis
 
-from dev.redis_process import RedisKind, RedisProcess
 from window_counters.protocol import Change, Mark, PartitionId, Read
 from window_counters.redis_store import RedisStore
 

@@ -80,9 +80,7 @@ def waits(field: Field, one: Contestant, ground: Ground, per_second: float, seco
 
 
 @contextmanager
-def _warm(
-    field: Field, one: Contestant, ground: Ground, marks: tuple[int, ...]
-) -> Iterator[list[Process]]:
+def _warm(field: Field, one: Contestant, ground: Ground, marks: tuple[int, ...]) -> Iterator[list[Process]]:
     """Its processes, with everything loaded and compiled, and each with its share of the partitions."""
     with field.running(one, ground, marks) as processes:
         if one.workers > 1:

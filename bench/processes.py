@@ -69,9 +69,7 @@ class Process:
             self._child.wait()
 
 
-def wait_for(
-    what: str, is_done: Callable[[], bool], processes: Sequence[Process], within_s: float
-) -> None:
+def wait_for(what: str, is_done: Callable[[], bool], processes: Sequence[Process], within_s: float) -> None:
     """Wait for something that the processes bring about; BenchError if one of them ends, or it takes too long."""
     deadline = time.monotonic() + within_s
     while not is_done():

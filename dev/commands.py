@@ -25,9 +25,7 @@ _TELLING = (
 _NOISE = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def run(
-    argv: Sequence[str], log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
-) -> None:
+def run(argv: Sequence[str], log: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> None:
     """Run a program to its end, its output appended to ``log``.
 
     Raises:

@@ -64,9 +64,7 @@ def logs_command(directory: Path, server: str, lines: int, *, follow: bool) -> l
 def choose(before: State | None, kafka_port: int, redis_port: int) -> State:
     """Ports: those asked for, else the last ones where free, else new ones."""
     last = before if before is not None and before.engine == "docker" else State("docker", 0, 0)
-    return State(
-        "docker", _port(last.kafka_port, kafka_port, "kafka"), _port(last.redis_port, redis_port, "redis")
-    )
+    return State("docker", _port(last.kafka_port, kafka_port, "kafka"), _port(last.redis_port, redis_port, "redis"))
 
 
 def _port(before: int, wished: int, name: str) -> int:

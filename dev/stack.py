@@ -122,9 +122,7 @@ def _up(directory: Path, engine: Engine | None, wish: Wish, report: Report) -> S
     before = state.load(directory)
     running = _running_engine(directory, before)
     if running is not None and engine not in (None, running):
-        raise RunningElsewhereError(
-            f"the stack already runs with engine {running}: first run `spendgate dev down`"
-        )
+        raise RunningElsewhereError(f"the stack already runs with engine {running}: first run `spendgate dev down`")
     if running == "docker" and before is not None:
         _same_ports(before, wish)
         report("kafka and redis run already, with Docker")
@@ -134,9 +132,7 @@ def _up(directory: Path, engine: Engine | None, wish: Wish, report: Report) -> S
     return local.up(directory, wish, report)
 
 
-def _up_in_docker(
-    directory: Path, before: State | None, engine: Engine | None, wish: Wish, report: Report
-) -> State:
+def _up_in_docker(directory: Path, before: State | None, engine: Engine | None, wish: Wish, report: Report) -> State:
     """Docker; where it was not asked for by name and fails, say an image cannot be had, local processes."""
     chosen = docker.choose(before, wish.kafka_port, wish.redis_port)
     state.save(directory, chosen)
@@ -161,9 +157,7 @@ def _running_engine(directory: Path, before: State | None) -> Engine | None:
 def _same_ports(before: State, wish: Wish) -> None:
     if wish.kafka_port not in (0, before.kafka_port) or wish.redis_port not in (0, before.redis_port):
         ports = f"{before.kafka_port} and {before.redis_port}"
-        raise RunningElsewhereError(
-            f"the stack already runs on ports {ports}: first run `spendgate dev down`"
-        )
+        raise RunningElsewhereError(f"the stack already runs on ports {ports}: first run `spendgate dev down`")
 
 
 def _down(directory: Path, report: Report, *, wipe: bool) -> bool:
@@ -194,9 +188,7 @@ def _docker_status(chosen: State) -> Status:
     found = kafka_cluster(chosen.kafka_port) is not None, redis_pid(chosen.redis_port) is not None
     names = ("kafka", f"127.0.0.1:{chosen.kafka_port}"), ("redis", f"redis://127.0.0.1:{chosen.redis_port}/0")
     conditions: list[Condition] = ["running" if answered else "stopped" for answered in found]
-    return Status(
-        "docker", tuple(ServerStatus(name, c, at) for (name, at), c in zip(names, conditions, strict=True))
-    )
+    return Status("docker", tuple(ServerStatus(name, c, at) for (name, at), c in zip(names, conditions, strict=True)))
 
 
 @contextmanager

@@ -274,9 +274,7 @@ def disagreements(case: Case, decisions: Sequence[DecisionLike | None]) -> list[
     found = []
     for offset, (entry, decision) in enumerate(zip(case._entries(), decisions, strict=True)):
         wanted = entry.expected
-        what = (
-            wanted.disagreements(decision) if wanted else [] if decision is None else ["expected no decision"]
-        )
+        what = wanted.disagreements(decision) if wanted else [] if decision is None else ["expected no decision"]
         if what:
             found.append(Disagreement(case.case, offset, entry.why or case.why, what))
     return found

@@ -38,9 +38,7 @@ def policy_hash(policy: Policy) -> str:
 
 
 @st.composite
-def logs(
-    draw: Draw, *, messages: int = 20, documents: int = 3, tenants: int = 2, activations: bool = True
-) -> Log:
+def logs(draw: Draw, *, messages: int = 20, documents: int = 3, tenants: int = 2, activations: bool = True) -> Log:
     """A log of at most ``messages`` messages after the first stagings, in one partition.
 
     ``activations=False`` leaves each tenant with what is staged at the beginning and its default settings.

@@ -193,9 +193,7 @@ class _Show:
         if self.sender.error is not None:
             raise self.sender.error
 
-    def settle(
-        self, replay: Callable[[], Mapping[str, Decision]], running: "list[subprocess.Popen[bytes]]"
-    ) -> Verdict:
+    def settle(self, replay: Callable[[], Mapping[str, Decision]], running: "list[subprocess.Popen[bytes]]") -> Verdict:
         """Wait until every decision that the replay owes has come, or nothing comes any more; compare."""
         expected = replay()
         while expected.keys() - self.tally.decisions.keys() and not self._is_quiet():
@@ -212,9 +210,7 @@ class _Show:
         return time.monotonic() - last > QUIET_S
 
 
-def _report(
-    console: Console, wish: Wish, events: int, tally: Tally, verdict: Verdict, seconds: float
-) -> None:
+def _report(console: Console, wish: Wish, events: int, tally: Tally, verdict: Verdict, seconds: float) -> None:
     if wish.as_json:
         figures = {
             "events": events,

@@ -36,9 +36,7 @@ class Sender:
             begun = time.monotonic()
             for start in range(0, len(events), SLICE):
                 part = events[start : start + SLICE]
-                self.producer.wait(
-                    [self.producer.send(self.topic, m.key, m.value) for m in pack(part, SLICE)]
-                )
+                self.producer.wait([self.producer.send(self.topic, m.key, m.value) for m in pack(part, SLICE)])
                 self.sent += len(part)
                 due = begun + self.sent / self.rate if self.rate else 0.0
                 if self.stop.wait(max(0.0, due - time.monotonic())):
@@ -52,9 +50,7 @@ class Feed:
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, tenants: Iterable[str]) -> None:
         self._tenants = frozenset(tenants)
-        self._consumer = KafkaConsumer(
-            bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=500
-        )
+        self._consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, max_poll_records=500)
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
         self._consumer.assign(places)
         self._consumer.seek_to_end(*places)

@@ -32,16 +32,12 @@ class VerdictName(StrEnum):
 
 def decisions(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
-    verdict: Annotated[
-        list[VerdictName] | None, typer.Option(help="Only this verdict; may be repeated.")
-    ] = None,
+    verdict: Annotated[list[VerdictName] | None, typer.Option(help="Only this verdict; may be repeated.")] = None,
     policy: Annotated[str | None, typer.Option(help="Only with a reason of this policy.")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only of this tenant.")] = None,
     limit: Annotated[
         int | None,
-        typer.Option(
-            "--limit", "-n", min=1, help="The newest so many (a table: 20); with --follow --json, end then."
-        ),
+        typer.Option("--limit", "-n", min=1, help="The newest so many (a table: 20); with --follow --json, end then."),
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for Kafka.")] = 30.0,
     bootstrap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka.")] = None,

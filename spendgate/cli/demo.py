@@ -13,13 +13,12 @@ from spendgate.cli.say import FOUND, told_clearly
 def demo(
     events: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many records the sample has.")] = 30_000,
     file: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Events of your own: JSONL, CSV, Azure trace.")
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Events of your own: JSONL, CSV, Azure trace."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 7,
     rate: Annotated[int, typer.Option(min=0, help="Records a second; 0: as fast as it goes.")] = 3000,
-    leave: Annotated[
-        bool, typer.Option("--exit", help="End after the check, without waiting for Ctrl-C.")
-    ] = False,
+    leave: Annotated[bool, typer.Option("--exit", help="End after the check, without waiting for Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing live.")] = False,
 ) -> None:
     """Stage example policies, stream a busy hour of AI calls, watch the decisions, and check them all."""

@@ -88,6 +88,4 @@ def _of_dev_stack(server: str) -> str | None:
         servers = status(home()).servers
     except StackError:
         return None
-    return next(
-        (each.address for each in servers if each.name == server and each.condition == "running"), None
-    )
+    return next((each.address for each in servers if each.name == server and each.condition == "running"), None)

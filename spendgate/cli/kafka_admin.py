@@ -161,14 +161,12 @@ def _settings(client: Any, names: list[str]) -> Mapping[str, Mapping[str, Mappin
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    answer: Mapping[str, Mapping[str, Mapping[str, str]]] = client.describe_configs(
-        resources, config_filter="all"
-    )["topic"]
+    answer: Mapping[str, Mapping[str, Mapping[str, str]]] = client.describe_configs(resources, config_filter="all")[
+        "topic"
+    ]
     if unreadable := next((name for name in names if not answer.get(name)), None):
         # kafka-python drops the error of a refused resource and returns it empty.
-        raise Failure(
-            f"the settings of topic {unreadable} cannot be read: expected the right describe_configs"
-        )
+        raise Failure(f"the settings of topic {unreadable} cannot be read: expected the right describe_configs")
     return answer
 
 
@@ -214,9 +212,7 @@ def _create(client: Any, topic: Topic) -> None:
 def _alter(client: Any, alterations: Mapping[str, Mapping[str, tuple[AlterConfigOp, str | None]]]) -> None:
     if not alterations:
         return
-    resources = [
-        ConfigResource(ConfigResourceType.TOPIC, name, dict(changes)) for name, changes in alterations.items()
-    ]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, dict(changes)) for name, changes in alterations.items()]
     for name, answer in client.alter_configs(resources, raise_on_unknown=False)["topic"].items():
         if answer != "OK":
             raise Failure(f"Kafka refused settings of topic {name}: {answer}")

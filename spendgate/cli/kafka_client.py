@@ -62,9 +62,7 @@ def _connected(make: Callable[[int], T], bootstrap: str, timeout_s: float, notic
         try:
             return make(int(1000 * min(_ATTEMPT_S, left_s)) or 1)
         except (ValueError, AssertionError, KafkaConfigurationError):
-            raise KafkaAway(
-                "expected Kafka as host:port[,host:port], and settings that fit together"
-            ) from None
+            raise KafkaAway("expected Kafka as host:port[,host:port], and settings that fit together") from None
         except KafkaError:
             if not told:
                 notice(f"Kafka at {bootstrap} does not answer; waiting for up to {timeout_s:g} s")

@@ -27,9 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Publish, end and list the stagings
 DEV_ENV = "SPENDGATE_DEV"
 
 Tenants = Annotated[list[str] | None, typer.Option("--tenant", help="For this tenant; may be repeated.")]
-Dev = Annotated[
-    bool, typer.Option("--dev", help="This Kafka is for development: unsigned stagings are fine.")
-]
+Dev = Annotated[bool, typer.Option("--dev", help="This Kafka is for development: unsigned stagings are fine.")]
 Timeout = Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for Kafka.")]
 Bootstrap = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON array.")]
@@ -42,9 +40,7 @@ def publish(
     replace: Annotated[
         bool, typer.Option("--replace", help="End the tenant's stagings of all other policies.")
     ] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Stage anew what is staged already: fresh counters.")
-    ] = False,
+    again: Annotated[bool, typer.Option("--again", help="Stage anew what is staged already: fresh counters.")] = False,
     dev: Dev = False,
     timeout: Timeout = 30.0,
     bootstrap: Bootstrap = None,
@@ -56,9 +52,7 @@ def publish(
         policies = policies_of(files)
         with _publisher(dev, bootstrap, timeout) as publisher:
             changes = [
-                change
-                for one in tenants
-                for change in publisher.publish(policies, one, again=again, only=replace)
+                change for one in tenants for change in publisher.publish(policies, one, again=again, only=replace)
             ]
         _report(changes, as_json)
 

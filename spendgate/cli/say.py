@@ -33,8 +33,6 @@ def told_clearly() -> Iterator[None]:
         except (InputError, TopicsError) as error:
             raise Failure(str(error), USAGE) from None
         except OSError as error:
-            raise Failure(
-                f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE
-            ) from None
+            raise Failure(f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE) from None
         except KeyboardInterrupt:
             raise Failure("interrupted", INTERRUPTED) from None

@@ -31,9 +31,7 @@ def send(
     ] = None,
     mapping: Annotated[
         str,
-        typer.Option(
-            "--map", metavar="FIELD=COLUMN,...", help="Columns of a CSV file; cost_usd takes dollars."
-        ),
+        typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns of a CSV file; cost_usd takes dollars."),
     ] = "",
     source: Annotated[str, typer.Option(help="The source of rows that name none.")] = DEFAULT_SOURCE,
     seed: Annotated[int, typer.Option(help="Seed of the owners that an Azure trace is given.")] = 0,
@@ -41,9 +39,7 @@ def send(
     rate: Annotated[int | None, typer.Option(min=1, help="Rows a second, at most.")] = None,
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for Kafka.")] = 60.0,
     state: Annotated[Path | None, typer.Option(help="Where progress is kept (default: beside FILE).")] = None,
-    quarantine: Annotated[
-        Path | None, typer.Option(help="Where bad rows are noted (default: beside FILE).")
-    ] = None,
+    quarantine: Annotated[Path | None, typer.Option(help="Where bad rows are noted (default: beside FILE).")] = None,
     bootstrap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -1,6 +1,5 @@
 """How far a send has come, kept beside the file until it is done, so that a next one goes on from there."""
 
-import os
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -64,4 +63,4 @@ def save(path: Path, progress: Progress) -> None:
     """Keep ``progress``, whole or not at all. Raises OSError."""
     fresh = path.with_name(path.name + ".new")
     fresh.write_bytes(msgspec.json.encode(progress))
-    os.replace(fresh, path)
+    fresh.replace(path)

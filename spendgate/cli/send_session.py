@@ -179,9 +179,7 @@ def _bar(session: _Session) -> Iterator[Callable[[], None]]:
     """A progress bar by bytes read, with the events acknowledged beside it."""
     words = TextColumn("{task.fields[events]:,} events")
     with Bar(BarColumn(), words, TimeElapsedColumn(), console=session.console, transient=True) as bar:
-        task = bar.add_task(
-            "", total=session.progress.target.size_bytes or None, events=session.progress.events
-        )
+        task = bar.add_task("", total=session.progress.target.size_bytes or None, events=session.progress.events)
         yield lambda: bar.update(task, completed=session.reading.bytes_read, events=session.progress.events)
 
 

@@ -57,6 +57,6 @@ def _read(rows: Iterable[T], waiting: "queue.Queue[T | _End]") -> None:
     try:
         for row in rows:
             waiting.put(row)
-    except Exception as raised:
+    except Exception as raised:  # noqa: BLE001 - carried over to the thread that reads, which raises it
         error = raised
     waiting.put(_End(error))

@@ -44,7 +44,9 @@ def _table(report: "Report") -> Table:
     from spendgate.model.decision import VERDICTS
     from spendgate.model.money import format_usd
 
-    table = Table("would-be verdict", "calls", "dollars", title=f"{report.calls:,} calls, {report.duplicates:,} repeats")
+    table = Table(
+        "would-be verdict", "calls", "dollars", title=f"{report.calls:,} calls, {report.duplicates:,} repeats"
+    )
     for verdict in VERDICTS:
         table.add_row(verdict, f"{report.events[verdict]:,}", format_usd(report.nano_usd[verdict]))
     table.add_row("all", f"{report.calls:,}", format_usd(sum(report.nano_usd.values())))

@@ -68,11 +68,7 @@ class Publisher:
         changes = [self._stage(policy, tenant, again) for policy in policies]
         if only:
             names = {policy.metadata.name for policy in policies}
-            others = [
-                live
-                for live in self.board.live(tenant)
-                if live.policy not in names and live.stage == "shadow"
-            ]
+            others = [live for live in self.board.live(tenant) if live.policy not in names and live.stage == "shadow"]
             changes += self._end_all(others)
         return changes
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from spendgate.model.topics import Topics
     from spendgate.model.topics_plan import Action
 
-app = typer.Typer(
-    no_args_is_help=True, help="Compare the topics of a cluster with topics.yaml, and make them so."
-)
+app = typer.Typer(no_args_is_help=True, help="Compare the topics of a cluster with topics.yaml, and make them so.")
 
 Bootstrap = Annotated[
     str | None,

@@ -19,16 +19,23 @@ def _dtype(*names: str) -> np.dtype[np.void]:
 
 
 CALL = _dtype(
-    "judged_ms", "late", "skipped", "cost", "input_tokens", "output_tokens", "klass", "worst", "nearest", "looked"
+    "judged_ms",
+    "late",
+    "skipped",
+    "cost",
+    "input_tokens",
+    "output_tokens",
+    "klass",
+    "worst",
+    "nearest",
+    "looked",
 )
 """``judged_ms``: the time that chooses windows. ``late``: 1 if no budget looks. ``skipped``: 1 for a duplicate,
 which is judged by nothing. ``cost``: nano-USD, UNKNOWN if unpriced. Tokens: counts, UNKNOWN if not said.
 ``klass``: the call's class. Found by decide: the ``worst`` verdict (index into VERDICTS), ``nearest`` (the pair of
 the approving budget with the least left, UNKNOWN without), ``looked`` (how many rules looked)."""
 
-PAIR = _dtype(
-    "rule", "fixed", "ref", "window", "window_end", "verdict", "code", "used", "recorded", "reset", "alerts"
-)
+PAIR = _dtype("rule", "fixed", "ref", "window", "window_end", "verdict", "code", "used", "recorded", "reset", "alerts")
 """``rule``: its row. ``fixed``: see ClassArrays. ``ref``: the slot (calendar, lifetime) or view (rolling) of a
 budget, UNKNOWN where the budget does not look. ``window``: its start in ms, or the call's bucket; ``window_end``:
 ms, calendar only. Found by decide: ``verdict`` and ``code`` (indexes into VERDICTS and CODES), ``used`` and

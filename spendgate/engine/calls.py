@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from spendgate.engine.batch import UNKNOWN
-from spendgate.engine.counters import Counters
 from spendgate.engine.classes import Classes, Values, values_getter
+from spendgate.engine.counters import Counters
 from spendgate.engine.rules import Int
 from spendgate.model.event import Event
 from spendgate.model.identity import identity_of
@@ -36,8 +36,12 @@ class Calls:
 
     def take(self, places: Sequence[int]) -> "Calls":
         """The entries at ``places``."""
-        return Calls(*([column[i] for i in places] for column in (self.offsets, self.indexes)),
-                     [self.received_ms[i] for i in places], [self.events[i] for i in places])  # fmt: skip
+        return Calls(
+            [self.offsets[i] for i in places],
+            [self.indexes[i] for i in places],
+            [self.received_ms[i] for i in places],
+            [self.events[i] for i in places],
+        )
 
 
 def time_ms(at: datetime) -> int:

@@ -120,8 +120,8 @@ class Classes:
         while matching:
             lowest = matching & -matching
             matching ^= lowest
-            for rule in self.rules[lowest.bit_length() - 1]:
-                pairs.append((rule.rule, rule.fixed(model, vendor, evidence)))
+            rules = self.rules[lowest.bit_length() - 1]
+            pairs += [(rule.rule, rule.fixed(model, vendor, evidence)) for rule in rules]
         return tuple(pairs)
 
 

@@ -1,5 +1,6 @@
 """A tenant's watermark and horizons: how far its log has come, by the broker's time alone."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,11 @@ class Timed(NamedTuple):
     hour: Int
     duplicate_hour: Int
     after: Clock
+
+    def take(self, places: Sequence[int]) -> "Timed":
+        """The entries at ``places``."""
+        judged, late, skewed, hour, horizon = (column[list(places)] for column in self[:5])
+        return Timed(judged, late, skewed, hour, horizon, self.after)
 
 
 def advance(clock: Clock, settings: Settings, received_ms: Int, time_ms: Int) -> Timed:

@@ -44,9 +44,7 @@ class Program:
         return self.policies[int(self.rules.rows["policy"][number])].spec.rules[self.rule_in_policy[number]]
 
 
-def compile_program(
-    stagings: Sequence[Staging], documents: Mapping[str, Policy], counters: Counters
-) -> Program:
+def compile_program(stagings: Sequence[Staging], documents: Mapping[str, Policy], counters: Counters) -> Program:
     """The program of ``stagings``; ``documents`` by hash must hold each. Raises KeyError if one is missing."""
     policies = [documents[staging.hash] for staging in stagings]
     places = [(s.staging, i) for s, p in zip(stagings, policies, strict=True) for i in range(len(p.spec.rules))]

@@ -16,9 +16,7 @@ class Correction(NamedTuple):
     cost_nano_usd: int
 
 
-def corrected_costs(
-    corrections: Sequence[Correction], accepted: Mapping[int, Sequence[Place]]
-) -> dict[Place, int]:
+def corrected_costs(corrections: Sequence[Correction], accepted: Mapping[int, Sequence[Place]]) -> dict[Place, int]:
     """The cost that each corrected call should have had, by its place; the latest correction of a call wins.
 
     ``corrections`` in log order; ``accepted``: by identity, where calls were accepted, in log order.

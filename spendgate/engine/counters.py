@@ -50,11 +50,12 @@ class Slot(NamedTuple):
 
 
 def _new_cells(capacity: int) -> Cells:
-    wide = [np.zeros((capacity, BLOCK), np.int64) for _ in range(2)]
-    totals = [np.zeros(capacity, np.int64) for _ in range(2)]
-    added = [np.zeros((capacity, BLOCK), np.int64) for _ in range(2)]
-    flat = [np.zeros(capacity, np.int64) for _ in range(2)]
-    return Cells(*wide, *totals, *added, *flat, np.zeros(1, np.int64))
+    admitted, recorded, added_admitted, added_recorded = (np.zeros((capacity, BLOCK), np.int64) for _ in range(4))
+    total_admitted, total_recorded, touched, is_touched = (np.zeros(capacity, np.int64) for _ in range(4))
+    return Cells(
+        admitted, recorded, total_admitted, total_recorded, added_admitted, added_recorded, touched, is_touched,
+        np.zeros(1, np.int64),
+    )  # fmt: skip
 
 
 @dataclass(slots=True)

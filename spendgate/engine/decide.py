@@ -6,7 +6,16 @@ One function, compiled by numba; with the compiler off the same source is the re
 from spendgate.engine.batch import UNKNOWN, Batch, Records
 from spendgate.engine.counters import MAX_SUM, Counters
 from spendgate.engine.jit import jit
-from spendgate.engine.rules import BOUNDARY, BUDGET, CALENDAR, MAX_THRESHOLDS, ROLLING, Int, PolicyArrays, Rules
+from spendgate.engine.rules import (
+    BOUNDARY,
+    BUDGET,
+    CALENDAR,
+    MAX_THRESHOLDS,
+    ROLLING,
+    Int,
+    PolicyArrays,
+    Rules,
+)
 from spendgate.engine.windows import BUCKETS
 from spendgate.model.decision import CODES, VERDICTS
 
@@ -14,9 +23,7 @@ APPROVE, WARN, DENY = VERDICTS.index("approve"), VERDICTS.index("warn"), VERDICT
 WITHIN_BUDGET, NEAR_CAP, OVER_CAP = (CODES.index(code) for code in ("within_budget", "near_cap", "over_cap"))
 WITHIN_BOUNDARY, COST_OVER = CODES.index("within_boundary"), CODES.index("cost_over")
 INPUT_OVER, OUTPUT_OVER = CODES.index("input_tokens_over"), CODES.index("output_tokens_over")
-NO_REVIEW, REVIEW_REQUIRED, UNPRICED = (
-    CODES.index(code) for code in ("no_review", "review_required", "unpriced")
-)
+NO_REVIEW, REVIEW_REQUIRED, UNPRICED = (CODES.index(code) for code in ("no_review", "review_required", "unpriced"))
 
 
 def decide(rules: Rules, policies: PolicyArrays, batch: Batch, counters: Counters) -> None:
@@ -28,7 +35,7 @@ def decide(rules: Rules, policies: PolicyArrays, batch: Batch, counters: Counter
 
 
 @jit
-def _decide(
+def _decide(  # noqa: C901 - the law's order on one screen; a call per pair would cost more than the verdict
     rules: Records, thresholds: Int, on_unpriced: Int, admit_all: Int, calls: Records, first: Int, pairs: Records,
     view_slots: Int, admitted: Int, recorded: Int, total_admitted: Int, total_recorded: Int, added_admitted: Int,
     added_recorded: Int, touched: Int, is_touched: Int, touched_count: Int,
@@ -51,9 +58,7 @@ def _decide(
                         if rules[rule]["window"] == ROLLING:
                             bucket = pairs[pair]["window"]
                             pairs[pair]["used"] = _rolling_sum(admitted, total_admitted, view_slots, ref, bucket)
-                            pairs[pair]["recorded"] = _rolling_sum(
-                                recorded, total_recorded, view_slots, ref, bucket
-                            )
+                            pairs[pair]["recorded"] = _rolling_sum(recorded, total_recorded, view_slots, ref, bucket)
                         else:
                             pairs[pair]["used"] = admitted[ref, 0]
                             pairs[pair]["recorded"] = recorded[ref, 0]

@@ -12,7 +12,7 @@ from spendgate.engine.calls import EPOCH, Calls
 from spendgate.engine.compile import Program
 from spendgate.engine.counters import Counters
 from spendgate.engine.decide import UNPRICED
-from spendgate.engine.rules import BOUNDARY, BUDGET, REVIEW, ROLLING, CALENDAR, Int
+from spendgate.engine.rules import BOUNDARY, BUDGET, CALENDAR, REVIEW, ROLLING, Int
 from spendgate.engine.version import ENGINE_VERSION
 from spendgate.engine.windows import BUCKETS
 from spendgate.model.decision import CODES, VERDICTS, Decision, Judged, Mark, Position, Reason, RuleKind

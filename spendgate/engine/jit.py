@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENABLED = os.environ.get("SPENDGATE_JIT", "on") != "off"
@@ -14,8 +14,7 @@ def jit(function: F) -> F:
         return function
     from numba import njit
 
-    compiled: F = njit(cache=True, nogil=True)(function)
-    return compiled
+    return cast("F", njit(cache=True, nogil=True)(function))
 
 
 def inlined(function: F) -> F:
@@ -24,5 +23,4 @@ def inlined(function: F) -> F:
         return function
     from numba import njit
 
-    compiled: F = njit(inline="always")(function)
-    return compiled
+    return cast("F", njit(inline="always")(function))

@@ -66,18 +66,14 @@ def rule_rows(policies: Sequence[Policy], counters: Sequence[int]) -> tuple[Rule
         for rule in policy.spec.rules:
             rows.append({"policy": index, "counter": counters[len(rows)], **_rule(rule, calendars, groups)})
             thresholds.append(_thresholds(rule.budget))
-    table = np.array(
-        [tuple(row.get(name, NO_LIMIT) for name in RULE.names or ()) for row in rows], RULE
-    )
+    table = np.array([tuple(row.get(name, NO_LIMIT) for name in RULE.names or ()) for row in rows], RULE)
     return (
         Rules(table, np.array(thresholds, np.int64).reshape(len(rows), MAX_THRESHOLDS)),
         Layout(tuple(calendars), tuple(groups)),
     )
 
 
-def _rule(
-    rule: Rule, calendars: dict[Calendar, int], groups: dict[tuple[str, ...], int]
-) -> dict[str, int]:
+def _rule(rule: Rule, calendars: dict[Calendar, int], groups: dict[tuple[str, ...], int]) -> dict[str, int]:
     if rule.budget is not None:
         return _budget(rule.budget, calendars, groups)
     if rule.boundary is not None:
@@ -87,9 +83,7 @@ def _rule(
     raise ValueError("a rule is a budget, a boundary or a review")
 
 
-def _budget(
-    budget: Budget, calendars: dict[Calendar, int], groups: dict[tuple[str, ...], int]
-) -> dict[str, int]:
+def _budget(budget: Budget, calendars: dict[Calendar, int], groups: dict[tuple[str, ...], int]) -> dict[str, int]:
     row = {
         "kind": BUDGET,
         "breach": VERDICTS.index(budget.on_breach),

@@ -92,9 +92,7 @@ def activated(document: TenantDocument, activation: Activation, offset: int) -> 
             kept.append(_staged(activation, offset))
         case "enforce" | "demote":
             stage = "enforced" if activation.action == "enforce" else "shadow"
-            kept = [
-                msgspec.structs.replace(s, stage=stage) if s.staging == activation.staging else s for s in kept
-            ]
+            kept = [msgspec.structs.replace(s, stage=stage) if s.staging == activation.staging else s for s in kept]
         case "settings":
             said = msgspec.to_builtins(activation.settings)
             changed = msgspec.structs.replace(changed, settings={**document.settings, **said})

@@ -15,12 +15,12 @@ _MASK31 = 0x7FFFFFFF
 
 
 class Table(NamedTuple):
-    """``index`` holds entry + 1, 0 where empty, and is at least twice as long as the entries' arrays.
+    """``places`` holds entry + 1, 0 where empty, and is at least twice as long as the entries' arrays.
 
     ``counter``, ``key``, ``window``: what entry e stands for. ``used``: one number, how many entries there are.
     """
 
-    index: Int
+    places: Int
     counter: Int
     key: Int
     window: Int
@@ -29,11 +29,8 @@ class Table(NamedTuple):
 
 def new_table(capacity: int) -> Table:
     """An empty table for ``capacity`` entries, a power of two."""
-    return Table(
-        np.zeros(2 * capacity, np.int64),
-        *(np.zeros(capacity, np.int64) for _ in range(3)),
-        np.zeros(1, np.int64),
-    )
+    counter, key, window = (np.zeros(capacity, np.int64) for _ in range(3))
+    return Table(np.zeros(2 * capacity, np.int64), counter, key, window, np.zeros(1, np.int64))
 
 
 def grown(table: Table, capacity: int) -> Table:
@@ -60,14 +57,14 @@ def _home(counter: int, key: int, window: int, size: int) -> int:
 @jit
 def find_or_add(table: Table, counter: int, key: int, window: int) -> int:
     """The entry for (counter, key, window), made if there is none; FULL, and nothing is made, without room."""
-    size = table.index.shape[0]
+    size = table.places.shape[0]
     at = _home(counter, key, window, size)
     while True:
-        entry = table.index[at] - 1
+        entry = table.places[at] - 1
         if entry < 0:
             break
         if table.counter[entry] == counter and table.key[entry] == key and table.window[entry] == window:
-            return entry
+            return int(entry)
         at = (at + 1) & (size - 1)
     entry = table.used[0]
     if entry >= table.counter.shape[0]:
@@ -75,16 +72,16 @@ def find_or_add(table: Table, counter: int, key: int, window: int) -> int:
     table.counter[entry] = counter
     table.key[entry] = key
     table.window[entry] = window
-    table.index[at] = entry + 1
+    table.places[at] = entry + 1
     table.used[0] = entry + 1
-    return entry
+    return int(entry)
 
 
 @jit
 def _reindex(table: Table) -> None:
-    size = table.index.shape[0]
+    size = table.places.shape[0]
     for entry in range(table.used[0]):
         at = _home(table.counter[entry], table.key[entry], table.window[entry], size)
-        while table.index[at] > 0:
+        while table.places[at] > 0:
             at = (at + 1) & (size - 1)
-        table.index[at] = entry + 1
+        table.places[at] = entry + 1

@@ -1,7 +1,8 @@
 """One tenant's judge: the document, the program and the counters that are true at a mark.
 
 ``prepare`` places a batch among rules, ``unloaded`` says what must be known of the counters, ``load`` takes the
-answer, ``judge`` decides and says what that did to the counters. The caller does the I/O in between; whatever fails, it throws the judge away.
+answer, ``judge`` decides and says what that did to the counters. The caller does the I/O in between; whatever
+fails, it throws the judge away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ class Tenant:
         call_timed = timed
         if len(places) < len(events.events):
             calls = events.take(places)
-            call_timed = Timed(*(column[places] for column in timed[:5]), timed.after)
+            call_timed = timed.take(places)
         records = self._records(calls, call_timed)
         if not_before_ms is not None:
             records["late"][records["judged_ms"] < not_before_ms] = 1
@@ -212,4 +213,3 @@ class Tenant:
         changes.drop_hours = sorted(hour for hour in hours if hour < document.duplicate_hour)
         kept = tuple(sorted(hour for hour in hours if hour >= document.duplicate_hour))
         changes.document = msgspec.structs.replace(document, hours=kept)
-

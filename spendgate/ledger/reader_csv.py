@@ -68,9 +68,7 @@ class Columns:
     def __init__(self, header: Sequence[str], options: ReadOptions) -> None:
         names = [name.strip() for name in header]
         taken = set(options.mapping.values())
-        mapping = {name: name for name in names if name in _TARGETS and name not in taken} | dict(
-            options.mapping
-        )
+        mapping = {name: name for name in names if name in _TARGETS and name not in taken} | dict(options.mapping)
         for field, column in mapping.items():
             if column not in names:
                 raise InputError(f"map: {field}: expected a column that the header names")

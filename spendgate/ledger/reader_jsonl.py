@@ -66,9 +66,7 @@ def build_event(row: Mapping[str, Any], identity: str, options: ReadOptions) -> 
     """The event of a row of known fields, with its identity filled in. Raises RowProblem."""
     if "time" not in row:
         raise RowProblem("time", EXPECTED_OF["time"])
-    filled = {"id": identity, "source": options.source, "tenant": options.tenant or DEFAULT_TENANT} | dict(
-        row
-    )
+    filled = {"id": identity, "source": options.source, "tenant": options.tenant or DEFAULT_TENANT} | dict(row)
     try:
         event = msgspec.convert(filled, Event)
     except msgspec.ValidationError as error:

@@ -46,9 +46,7 @@ def parse_mapping(text: str) -> dict[str, str]:
         if not (sign and column):
             raise InputError("map: expected field=Column pairs, such as cost_usd=Cost,team=Team")
         if name != COST_USD and name not in FIELD_TYPES:
-            raise InputError(
-                f"map: {echo_field(name)}: expected a field of the event's schema, or {COST_USD}"
-            )
+            raise InputError(f"map: {echo_field(name)}: expected a field of the event's schema, or {COST_USD}")
         if name in mapping:
             raise InputError(f"map: {name}: expected once")
         mapping[name] = column

@@ -92,9 +92,7 @@ def check_event(event: Event) -> Event:
                 raise RowProblem(name, EXPECTED)
     if not _EARLIEST <= event.time < _LATEST:
         raise RowProblem("time", "a time from 1970-01-02 to 2200")
-    if event.cost_source is not None and (event.cost_source == "unpriced") == (
-        event.cost_nano_usd is not None
-    ):
+    if event.cost_source is not None and (event.cost_source == "unpriced") == (event.cost_nano_usd is not None):
         raise RowProblem("cost_source", "unpriced without cost_nano_usd, provided or priced with it")
     if event.kind != "call":
         _check_annotation(event)

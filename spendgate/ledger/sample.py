@@ -24,9 +24,7 @@ _UNKNOWN_OWNER = 0.015
 _RECENT = 2000
 _MAX_INPUT_TOKENS = 180_000
 _MAX_OUTPUT_TOKENS = 16_000
-_OUTCOMES: Draw[Outcome] = Draw(
-    ("accepted", "revised", "rejected", "escalated", "failed"), (60, 20, 10, 6, 4)
-)
+_OUTCOMES: Draw[Outcome] = Draw(("accepted", "revised", "rejected", "escalated", "failed"), (60, 20, 10, 6, 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,7 @@ def _arrivals_ms(count: int, rng: Random) -> list[int]:
             weights[second] *= factor
     sums = list(accumulate(weights))
     return sorted(
-        bisect(sums, rng.random() * sums[-1], hi=HOUR_S - 1) * 1000 + int(rng.random() * 1000)
-        for _ in range(count)
+        bisect(sums, rng.random() * sums[-1], hi=HOUR_S - 1) * 1000 + int(rng.random() * 1000) for _ in range(count)
     )
 
 

@@ -172,11 +172,7 @@ class Board:
 
     def live(self, tenant: str) -> list[Announcement]:
         """The tenant's stagings that have not ended."""
-        return [
-            entry
-            for entry in self.announcements.values()
-            if entry.tenant == tenant and entry.state == "staged"
-        ]
+        return [entry for entry in self.announcements.values() if entry.tenant == tenant and entry.state == "staged"]
 
 
 def superseded(live: Iterable[Announcement], policy: str) -> list[Announcement]:

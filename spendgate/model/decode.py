@@ -20,10 +20,10 @@ ReasonCode = Literal[
 
 
 class Fault(NamedTuple):
-    """Why an event was set aside: its index in the message, the field (where one is at fault, and looks like a
+    """Why an event was set aside: its place in the message, the field (where one is at fault, and looks like a
     field name), and what was expected. Nothing of the event itself."""
 
-    index: int
+    place: int
     reason: ReasonCode
     field: str | None
     expected: str

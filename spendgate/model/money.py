@@ -29,7 +29,9 @@ def parse_usd(text: str) -> int:
         raise MoneyError("expected dollars as a plain decimal of zero or more, such as '500' or '0.25'")
     whole, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3) or 0)
     places = exponent + DECIMALS - len(fraction)
-    nano_usd, rest = divmod(int(whole + fraction) * 10 ** max(places, 0), 10 ** max(-places, 0))
+    scale: int = 10 ** abs(places)
+    digits = int(whole + fraction)
+    nano_usd, rest = (digits * scale, 0) if places >= 0 else divmod(digits, scale)
     if rest:
         raise MoneyError("expected at most nine decimals, for money is counted in nano-USD")
     if nano_usd > MAX_CAP_NANO_USD:

@@ -146,18 +146,12 @@ def _problems(error: ValidationError, tree: Tree) -> list[Problem]:
     told = [(path, each) for path, each in found if not any(_related(path, other) for other in void)]
     problems = {path: _problem(path, each, tree) for path, each in told}
     meant = {(path[:-1], problem.nearest) for path, problem in problems.items() if problem.nearest}
-    return [
-        problems[path]
-        for path, each in told
-        if each["type"] != "missing" or (path[:-1], path[-1]) not in meant
-    ]
+    return [problems[path] for path, each in told if each["type"] != "missing" or (path[:-1], path[-1]) not in meant]
 
 
 def _document_path(loc: Path) -> Path:
     """Pydantic's location without the kind of window that it puts after ``window``."""
-    return tuple(
-        part for i, part in enumerate(loc) if not (i and loc[i - 1] == "window" and _is_kind(loc, i))
-    )
+    return tuple(part for i, part in enumerate(loc) if not (i and loc[i - 1] == "window" and _is_kind(loc, i)))
 
 
 def _is_kind(loc: Path, index: int) -> bool:

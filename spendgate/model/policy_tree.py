@@ -174,11 +174,7 @@ def _plain(text: str) -> Data:
     if text in _PLAIN:
         return _PLAIN[text]
     if _INT.fullmatch(text):
-        return (
-            int(text, 0 if text[:2] in ("0o", "0x") else 10)
-            if len(text) <= MAX_NUMBER_CHARS
-            else float("inf")
-        )
+        return int(text, 0 if text[:2] in ("0o", "0x") else 10) if len(text) <= MAX_NUMBER_CHARS else float("inf")
     if _FLOAT.fullmatch(text):
         return float(text)
     return _joined(text)

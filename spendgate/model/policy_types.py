@@ -130,7 +130,5 @@ Percents = Annotated[
     list[Percent], Field(max_length=8, json_schema_extra={"uniqueItems": True}), AfterValidator(_ascending)
 ]
 """Warn thresholds, ascending however they were written."""
-PerFields = Annotated[
-    list[ScopeField], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_in_scope_order)
-]
+PerFields = Annotated[list[ScopeField], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_in_scope_order)]
 """The fields of a counter, in the order of ``SCOPE_FIELDS`` however they were written."""

@@ -32,7 +32,7 @@ _NAME_SHAPE = {"type": "string", "minLength": 1, "maxLength": MAX_CHARS}
 class _Untitled(GenerateJsonSchema):
     """Fields without a title: pydantic's only repeats the name."""
 
-    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 (pydantic calls it)
+    def field_title_should_be_set(self, schema: object) -> bool:
         return False
 
 
@@ -85,13 +85,9 @@ def write(directory: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check; the exit code, 1 for drift and 3 for a directory that can't be used."""
-    parser = argparse.ArgumentParser(
-        prog="python -m spendgate.model.schemas", description="Write the JSON Schemas."
-    )
+    parser = argparse.ArgumentParser(prog="python -m spendgate.model.schemas", description="Write the JSON Schemas.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file differs")
-    parser.add_argument(
-        "--dir", type=Path, default=Path("schemas"), help="where they stand (default: schemas)"
-    )
+    parser.add_argument("--dir", type=Path, default=Path("schemas"), help="where they stand (default: schemas)")
     options = parser.parse_args(arguments)
     try:
         if options.check:
@@ -105,10 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell_drift(directory: Path) -> int:
     names = drifted(directory)
-    _say(
-        f"{_path(directory, name)}: differs from the code; run python -m spendgate.model.schemas"
-        for name in names
-    )
+    _say(f"{_path(directory, name)}: differs from the code; run python -m spendgate.model.schemas" for name in names)
     return 1 if names else 0
 
 

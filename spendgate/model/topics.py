@@ -70,9 +70,7 @@ class Topic(BaseModel):
         if self.cleanup == "compact" and self.retention != "forever":
             raise ValueError("retention: expected 'forever', for the topic is compacted")
         if self.min_insync > max(1, self.replication - 1):
-            raise ValueError(
-                "min_insync: expected less than replication, or one lost broker stops all writes"
-            )
+            raise ValueError("min_insync: expected less than replication, or one lost broker stops all writes")
         self._check_access("write", "producer", self.producer)
         self._check_access("read", "consumer", self.consumer)
         return self
@@ -153,9 +151,7 @@ class Topics(BaseModel):
     def adapted(self, prefix: str, replication: int | None) -> "Topics":
         """The same topics under a prefix and with another number of replicas."""
         return self.model_copy(
-            update={
-                part: getattr(self, part).adapted(prefix, replication) for part in type(self).model_fields
-            }
+            update={part: getattr(self, part).adapted(prefix, replication) for part in type(self).model_fields}
         )
 
 
@@ -165,9 +161,7 @@ class _File(BaseModel):
     topics: Topics
 
 
-def load_topics(
-    path: Path | None = None, *, prefix: str | None = None, replication: int | None = None
-) -> Topics:
+def load_topics(path: Path | None = None, *, prefix: str | None = None, replication: int | None = None) -> Topics:
     """The topics of a file: by default the copy in the package, else that at the root of the checkout.
 
     ``prefix`` stands before every name (default: the environment's SPENDGATE_TOPIC_PREFIX), ``replication``
@@ -175,9 +169,7 @@ def load_topics(
     """
     topics = _parse(_read(path or _default_path()))
     chosen = os.environ.get(PREFIX_ENV, "") if prefix is None else prefix
-    replicas = (
-        _replication_of_env() if replication is None else _checked_replication(replication, "replication")
-    )
+    replicas = _replication_of_env() if replication is None else _checked_replication(replication, "replication")
     try:
         return topics.adapted(chosen, replicas)
     except ValueError as error:

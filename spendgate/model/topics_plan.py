@@ -10,9 +10,7 @@ Kind = Literal["create", "grow", "set", "reset", "reassign", "refuse"]
 """``reassign`` is left to the operator, ``refuse`` must never be done; the others are done by apply."""
 
 MIN_INSYNC = "min.insync.replicas"
-PASSING_SETTINGS = frozenset(
-    {"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"}
-)
+PASSING_SETTINGS = frozenset({"leader.replication.throttled.replicas", "follower.replication.throttled.replicas"})
 """Set by Kafka's own tools while replicas move, so no drift."""
 
 

@@ -79,7 +79,10 @@ def simulate_file(
 
 
 def _judge(
-    events: Iterable[Event], policies: dict[str, Policy], report: Report, take: Callable[[list[Decision]], None]
+    events: Iterable[Event],
+    policies: dict[str, Policy],
+    report: Report,
+    take: Callable[[list[Decision]], None],
 ) -> None:
     replay = LogReplay(Source("file", "file", 0), policies, _AT)
     staged: set[str] = set()

@@ -126,5 +126,3 @@ def _run(replay: Replay, steps: list[Step]) -> None:
             replay.pass_calls(step)
         else:
             replay.pass_activation(*step)
-
-

@@ -20,6 +20,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+_OF_REASON = [name for name in SCHEMA.names if name in Reason.__struct_fields__]
+
 
 class DecisionRows:
     """Writes rows to a file beside ``path``, which takes its name at the end; after an error nothing is left."""
@@ -56,6 +58,5 @@ class DecisionRows:
         for name, reason in worst.items():
             yield {
                 "tenant": decision.tenant, "source": decision.source, "event_id": decision.event_id,
-                "policy": name, "version": self._versions[name],
-                **{field: getattr(reason, field) for field in SCHEMA.names if hasattr(reason, field) and field != "policy"},
+                "version": self._versions[name], **{field: getattr(reason, field) for field in _OF_REASON},
             }  # fmt: skip

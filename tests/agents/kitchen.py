@@ -132,9 +132,7 @@ class Kitchen:
         """Per partition, the committed offset; 0 where there is none."""
 
         async def ask() -> dict[int, int]:
-            client = AIOKafkaConsumer(
-                bootstrap_servers=self.bootstrap, group_id=self.name, enable_auto_commit=False
-            )
+            client = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, group_id=self.name, enable_auto_commit=False)
             await client.start()
             try:
                 return {p: await client.committed(TopicPartition(self.name, p)) or 0 for p in self.sent}

@@ -136,6 +136,4 @@ def test_a_transport_is_made_from_the_class_that_it_names() -> None:
 def test_the_settings_that_are_given_exist() -> None:
     from agents.delivery import Settings, _options  # the settings are private to delivery
 
-    assert [
-        name for name in _options("127.0.0.1:9092", Settings()) if not hasattr(faust.Settings, name)
-    ] == []
+    assert [name for name in _options("127.0.0.1:9092", Settings()) if not hasattr(faust.Settings, name)] == []

@@ -25,9 +25,7 @@ def test_packing_keeps_every_document_in_order(given_documents: list[bytes], lim
 
 
 @given(documents, st.integers(2, 300))
-def test_no_message_is_above_the_limit_unless_its_only_document_is(
-    documents: list[bytes], limit: int
-) -> None:
+def test_no_message_is_above_the_limit_unless_its_only_document_is(documents: list[bytes], limit: int) -> None:
     for message in pack(documents, limit):
         assert len(message) <= limit or len(json.loads(message)) == 1
 

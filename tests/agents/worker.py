@@ -88,9 +88,7 @@ def main(bootstrap: str, topic: str, group: str, journal: str, mode: str = "plai
         session_timeout_s=float(os.environ.get("TEST_SESSION_S", "6")),
         max_messages=int(os.environ.get("TEST_MAX_MESSAGES", "500")),
     )
-    app = make_app(
-        group, bootstrap=bootstrap, topic=topic, handler=handler, settings=settings, publisher=publisher
-    )
+    app = make_app(group, bootstrap=bootstrap, topic=topic, handler=handler, settings=settings, publisher=publisher)
     return run(app)
 
 

@@ -73,9 +73,7 @@ def test_each_decision_is_shown_once_however_it_is_packed(found: list[Decision],
 
 
 @given(drawn, st.sets(st.sampled_from(VERDICTS), min_size=1), st.sampled_from(["a", "b"]))
-def test_a_filter_lets_through_what_it_names(
-    found: list[Decision], verdicts: set[Verdict], tenant: str
-) -> None:
+def test_a_filter_lets_through_what_it_names(found: list[Decision], verdicts: set[Verdict], tenant: str) -> None:
     shown = list(Feed(Wanted(frozenset(verdicts), "p", tenant)).take([encode_decisions(found)]))
     assert all(one.verdict in verdicts and one.tenant == tenant for one in shown)
     wanted = {one.decision_id for one in found if one.verdict in verdicts and one.tenant == tenant}
@@ -89,9 +87,7 @@ def test_a_policy_is_found_by_the_reasons() -> None:
 
 def test_the_memory_of_repeats_is_bounded() -> None:
     feed = Feed(Wanted(), remembered=10)
-    stream = [
-        encode_decisions([decision(number) for number in range(first, first + 5)]) for first in range(50)
-    ]
+    stream = [encode_decisions([decision(number) for number in range(first, first + 5)]) for first in range(50)]
     assert len(list(feed.take(stream))) == 54
     assert len(list(feed.take([encode_decisions(decision(0))]))) == 1
 
@@ -110,9 +106,7 @@ def test_the_newest_are_kept_in_their_order(found: list[Decision], limit: int) -
 
 
 def test_reasons_that_did_not_approve_come_before_those_that_did() -> None:
-    assert (
-        why(decision(1, "deny")) == "p: over the cap of $1.00 for team=legal in all (used $0.50, call $0.60)"
-    )
+    assert why(decision(1, "deny")) == "p: over the cap of $1.00 for team=legal in all (used $0.50, call $0.60)"
     assert why(decision(1)) == "p: within the cap of $1.00 for team=legal in all (used $0.50, call $0.60)"
 
 

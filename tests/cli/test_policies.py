@@ -147,9 +147,7 @@ def file(tmp_path: Path) -> Path:
 
 def activations(broker: Broker) -> Sequence[Activation]:
     topic = broker.topics.events
-    decoded = [
-        decode_message(row.key, row.value, row.partition, topic.partitions) for row in broker.rows(topic.name)
-    ]
+    decoded = [decode_message(row.key, row.value, row.partition, topic.partitions) for row in broker.rows(topic.name)]
     return [one.activation for one in decoded if one.activation is not None]
 
 

@@ -44,9 +44,7 @@ def started(broker: Broker, *args: str | Path) -> "subprocess.Popen[bytes]":
     """A send in a process of its own, to be interrupted."""
     command = [sys.executable, "-m", "tests.cli.command", "send", *map(str, args)]
     environment = {**os.environ, **broker.env}
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
 
 
 def wait_for(state: Path, running: "subprocess.Popen[bytes]", broker: Broker) -> None:

@@ -173,9 +173,7 @@ def test_a_failing_source_fails_here() -> None:
 
 def test_a_file_without_an_event_is_the_wrong_file() -> None:
     bad: list[Item] = [Refused(n, "team", "a name") for n in range(1, 200)]
-    with pytest.raises(
-        InputError, match="none of the first 100 rows is an event; line 1: team: expected a name"
-    ):
+    with pytest.raises(InputError, match="none of the first 100 rows is an event; line 1: team: expected a name"):
         list(with_an_event(bad))
 
 

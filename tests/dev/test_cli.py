@@ -105,9 +105,7 @@ def test_a_full_disk_is_one_line_and_exit_code_3(small_disk: Path) -> None:
     assert err.count("\n") == 1
 
 
-def test_a_disk_that_fills_while_kafka_starts_is_told(
-    small_disk: Path, kafka_libs: tuple[Path, Path]
-) -> None:
+def test_a_disk_that_fills_while_kafka_starts_is_told(small_disk: Path, kafka_libs: tuple[Path, Path]) -> None:
     broker = KafkaProcess(small_disk / "kafka", libs=kafka_libs[0], java=kafka_libs[1])
     (small_disk / "filler").write_bytes(bytes((1 << 20) - (20 << 10)))
     with pytest.raises(StackError, match="no space is left on the disk"), disk_errors_in(small_disk):
@@ -125,9 +123,7 @@ def test_following_a_log_as_json_is_wrong_usage() -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "down", "status", "logs"])
-def test_an_installed_package_says_that_it_needs_a_checkout(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_installed_package_says_that_it_needs_a_checkout(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dev, "find_spec", lambda _: None)
     result = CliRunner().invoke(dev.app, [command])
     assert result.exit_code == 3

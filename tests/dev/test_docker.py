@@ -21,9 +21,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "calls"
 
 
-@pytest.mark.parametrize(
-    "body", ["exit 1", "[ $1 = info ]", "[ $1 = info ] && echo 28.0", "echo; exit 0"], ids=str
-)
+@pytest.mark.parametrize("body", ["exit 1", "[ $1 = info ]", "[ $1 = info ] && echo 28.0", "echo; exit 0"], ids=str)
 def test_a_docker_without_engine_or_compose_does_not_count(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str
 ) -> None:

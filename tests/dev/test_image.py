@@ -61,9 +61,7 @@ def test_every_image_has_a_version() -> None:
 
 
 def test_only_named_folders_go_into_the_image() -> None:
-    rules = [
-        line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line[:1] not in ("", "#")
-    ]
+    rules = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line[:1] not in ("", "#")]
     assert rules[0] == "*"
     assert {"!.git", "!.dev", "!.venv", "!tests"}.isdisjoint(rules)
 

@@ -51,9 +51,7 @@ def test_debian_installs_as_root(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("asks", [False, True])
-def test_debian_uses_a_sudo_that_asks_nothing(
-    path: Path, monkeypatch: pytest.MonkeyPatch, asks: bool
-) -> None:
+def test_debian_uses_a_sudo_that_asks_nothing(path: Path, monkeypatch: pytest.MonkeyPatch, asks: bool) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     _debian(path)
     program(path, "sudo", "exit 1" if asks else '[ "$1" = -n ] && shift; [ "$1" = true ] || exec "$@"')
@@ -74,12 +72,8 @@ def test_a_package_list_that_is_too_old_is_renewed_once(path: Path, monkeypatch:
     assert verbs == ["install", "update"]
 
 
-@pytest.mark.parametrize(
-    ("version", "taken"), [("17.0.1", True), ("25", True), ("11.0.2", False), ("1.8.0", False)]
-)
-def test_java_must_be_17_or_newer(
-    path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
-) -> None:
+@pytest.mark.parametrize(("version", "taken"), [("17.0.1", True), ("25", True), ("11.0.2", False), ("1.8.0", False)])
+def test_java_must_be_17_or_newer(path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool) -> None:
     monkeypatch.setattr(java, "find_spec", lambda _: None)
     mine = program(path, "java", f"echo 'openjdk version \"{version}\" 2025-01-01' >&2")
     if taken:

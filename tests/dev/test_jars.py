@@ -53,9 +53,7 @@ def test_jars_that_are_there_are_not_fetched_again(libs: Path, maven: Callable[[
         lambda libs: (libs / "c.jar").write_text("of another version"),
         lambda libs: (libs / "manifest.json").unlink(),
         lambda libs: (libs / "manifest.json").write_text("{"),
-        lambda libs: (libs / "manifest.json").write_text(
-            '{"pom": "of another version", "jars": {"a.jar": 4}}'
-        ),
+        lambda libs: (libs / "manifest.json").write_text('{"pom": "of another version", "jars": {"a.jar": 4}}'),
     ],
 )
 def test_what_is_not_whole_is_fetched_again(libs: Path, harm: Callable[[Path], object]) -> None:

@@ -73,9 +73,7 @@ def test_a_frozen_one_lives_and_answers_nothing_until_it_thaws(running: KafkaPro
     assert _read(running) == b"kept"
 
 
-def test_a_broker_of_other_data_on_its_port_is_not_taken_for_it(
-    running: KafkaProcess, tmp_path: Path
-) -> None:
+def test_a_broker_of_other_data_on_its_port_is_not_taken_for_it(running: KafkaProcess, tmp_path: Path) -> None:
     other = KafkaProcess(tmp_path, running.port, libs=running.libs, java=running.java)
     shutil.copytree(running.data, other.data)
     meta = other.data / "meta.properties"

@@ -123,9 +123,7 @@ def test_half_formatted_data_is_formatted_again(made: Stack, up: Callable[..., S
     assert list((home / "kafka").glob("data.new*")) == []
 
 
-def test_a_last_port_that_is_taken_gives_way_to_another(
-    made: Stack, up: Callable[..., Stack], home: Path
-) -> None:
+def test_a_last_port_that_is_taken_gives_way_to_another(made: Stack, up: Callable[..., Stack], home: Path) -> None:
     _, redis = _servers(home)
     redis.stop()
     with socket.create_server(("127.0.0.1", _redis_port(made))):

@@ -34,9 +34,7 @@ def evaluate(
                 replay.pass_activation(record.body, record.position.offset, record.received_at_ms)
             else:
                 calls = waiting.setdefault(record.body.tenant, Calls())
-                calls.add_message(
-                    record.position.offset, record.received_at_ms, [record.position.index], [record.body]
-                )
+                calls.add_message(record.position.offset, record.received_at_ms, [record.position.index], [record.body])
         _judge(replay, waiting, decisions)
     return replay, decisions
 

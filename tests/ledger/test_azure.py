@@ -30,9 +30,7 @@ def test_the_trace_is_found_by_its_header() -> None:
 def test_costs_are_the_list_price_of_the_model() -> None:
     models = {model.name: model for model in MODELS}
     for event in read(TRACE)[0]:
-        expected = price_nano_usd(
-            models[event.model or ""], event.input_tokens or 0, event.output_tokens or 0
-        )
+        expected = price_nano_usd(models[event.model or ""], event.input_tokens or 0, event.output_tokens or 0)
         assert (event.cost_nano_usd, event.cost_source) == (expected, "priced")
 
 

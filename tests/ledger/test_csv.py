@@ -114,9 +114,7 @@ def test_other_delimiters_are_found_by_the_header(delimiter: str) -> None:
 
 
 def test_a_quoted_cell_may_hold_a_delimiter_and_a_line_break() -> None:
-    events, refused = read(
-        b'time,note,team\n2026-11-05T09:00:00Z,"a, b\nc",legal\n2026-11-05T09:00:01Z,,sales\n'
-    )
+    events, refused = read(b'time,note,team\n2026-11-05T09:00:00Z,"a, b\nc",legal\n2026-11-05T09:00:01Z,,sales\n')
     assert [event.team for event in events] == ["legal", "sales"]
     assert not refused
 

@@ -86,17 +86,13 @@ def test_a_refusal_never_shows_content(changes: dict[str, Any]) -> None:
         ({"team": "two words"}, "team", "1 to 128 printable ASCII characters other than space, quotes, "),
     ],
 )
-def test_a_refusal_names_line_field_and_expectation(
-    changes: dict[str, Any], field: str, expected: str
-) -> None:
+def test_a_refusal_names_line_field_and_expectation(changes: dict[str, Any], field: str, expected: str) -> None:
     _, [refused] = read(line() + b"\n" + line(**changes))
     assert (refused.line, refused.field) == (3, field)
     assert refused.expected.startswith(expected)
 
 
-@pytest.mark.parametrize(
-    "bad", [b"{", b"{]\n", b'"text"\n', b"7\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n", b"[1]\n"]
-)
+@pytest.mark.parametrize("bad", [b"{", b"{]\n", b'"text"\n', b"7\n", b"\xff\xfe\n", b"[" * 100_000 + b"\n", b"[1]\n"])
 def test_a_bad_line_does_not_stop_the_next(bad: bytes) -> None:
     events, refused = read(line() + bad.strip() + b"\n" + line(id="c2"))
     assert [event.id for event in events] == ["c1", "c2"]
@@ -104,9 +100,7 @@ def test_a_bad_line_does_not_stop_the_next(bad: bytes) -> None:
 
 
 def rows_without_ids(count: int, first: int = 0) -> bytes:
-    return b"".join(
-        b'{"time": "2026-11-05T09:00:00Z", "input_tokens": %d}\n' % n for n in range(first, count)
-    )
+    return b"".join(b'{"time": "2026-11-05T09:00:00Z", "input_tokens": %d}\n' % n for n in range(first, count))
 
 
 def test_a_row_without_identity_is_given_the_same_each_time() -> None:

@@ -32,9 +32,7 @@ class Broker:
 
     @cached_property
     def producer(self) -> KafkaProducer:
-        return KafkaProducer(
-            bootstrap_servers=self.bootstrap, max_request_size=MAX_BYTES, linger_ms=2, acks="all"
-        )
+        return KafkaProducer(bootstrap_servers=self.bootstrap, max_request_size=MAX_BYTES, linger_ms=2, acks="all")
 
     def create(self, topics: Sequence[Topic], settings: Mapping[str, str] | None = None) -> None:
         """Make topics as ``topics.yaml`` has them; ``settings`` of the broker win over its."""

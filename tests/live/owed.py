@@ -22,9 +22,7 @@ class Owed:
     """``decisions`` by id (``decided_at`` is DECIDED_AT), ``rejections`` by place, ``last`` offsets and ``replays``
     by partition."""
 
-    def __init__(
-        self, topic: Topic, topic_id: str, policies: Mapping[str, Policy], log: Sequence[Message]
-    ) -> None:
+    def __init__(self, topic: Topic, topic_id: str, policies: Mapping[str, Policy], log: Sequence[Message]) -> None:
         self.decisions: dict[str, Decision] = {}
         self.rejections: dict[Place, Rejection] = {}
         self.replays: dict[int, LogReplay] = {}

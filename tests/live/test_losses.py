@@ -89,9 +89,7 @@ def test_an_old_snapshot_is_brought_up_to_date_for_quiet_tenants_too(
     world.recount("acme", "monthly-2")
 
 
-def test_a_counter_lost_between_two_batches_is_never_judged_on(
-    make_world: MakeWorld, own_redis: OwnRedis
-) -> None:
+def test_a_counter_lost_between_two_batches_is_never_judged_on(make_world: MakeWorld, own_redis: OwnRedis) -> None:
     """Flushes race with batches: whatever the moment, the mark tells."""
     world = make_world(redis_url=own_redis().url)
     staged(world)

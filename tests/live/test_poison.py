@@ -96,9 +96,7 @@ def test_each_bad_message_is_set_aside_and_the_next_one_is_judged(judged: World)
         judged.send([call("acme", number, NOW)])
     judged.settle()
     owed = judged.verify()
-    assert sorted(r.reason for r in owed.rejections.values()) == sorted(
-        reason for *_, reason in MESSAGES.values()
-    )
+    assert sorted(r.reason for r in owed.rejections.values()) == sorted(reason for *_, reason in MESSAGES.values())
     assert len(owed.decisions) == len(MESSAGES)
     assert not traces(judged)
 
@@ -115,8 +113,7 @@ def traces(world: World) -> list[str]:
     """Where content has been left behind."""
     topics = [world.topics.decisions, world.topics.rejected, world.topics.policies]
     places = {
-        topic.name: b"".join((m.key or b"") + (m.value or b"") for m in world.broker.read(topic))
-        for topic in topics
+        topic.name: b"".join((m.key or b"") + (m.value or b"") for m in world.broker.read(topic)) for topic in topics
     }
     places |= {worker.output.name: worker.output.read_bytes() for worker in world.workers}
     prefix = keys_of(PartitionId(world.topics.events.name, world.partition("acme"))).mark[: -len(b"mark")]

@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
 from threading import Thread
 
-import msgspec
-import pytest
 from redis import Redis
 
 from spendgate.model.event import Event
@@ -13,7 +11,7 @@ from tests.live.conftest import MakeWorld
 from tests.live.samples import LIFETIME, MONTHLY, POLICIES, ROLLING, budget, call, calls, ms, policy
 from tests.live.waiting import until
 from tests.live.workers import KILLED
-from tests.live.world import CREATE_TIME, World
+from tests.live.world import CREATE_TIME, World, activation
 from tests.stack import OwnRedis
 
 NOW = datetime.now(UTC)
@@ -46,14 +44,16 @@ def test_a_policy_is_staged_edited_reverted_and_ended_while_events_flow(world: W
     world.stage("acme", LIFETIME, "lifetime-1")
     world.send(flow[3], per_message=10)
     world.stage("acme", MONTHLY, "monthly-3")  # a repeat is void
-    world.end("acme", "monthly-3")
+    again = activation("acme", "end", staging="monthly-3")
+    world.activate(again)
+    world.activate(again)
     world.stage("acme", MONTHLY, "monthly-3")  # and so is what comes after the end
     world.send(flow[4], per_message=10)
     world.end("acme", "lifetime-1")
     world.send(flow[5], per_message=10)
     world.settle()
     owed = world.verify()
-    assert len({decision.judged.set for decision in owed.decisions.values()}) == 6
+    assert len({decision.judged.set for decision in owed.decisions.values()}) == 5
 
 
 def test_a_worker_killed_at_any_step_of_a_staging_changes_no_decision(
@@ -85,18 +85,14 @@ def test_a_worker_killed_at_any_step_of_a_staging_changes_no_decision(
 def test_a_flush_while_a_staging_begins_is_mended(make_world: MakeWorld, own_redis: OwnRedis) -> None:
     world = make_world(redis_url=own_redis().url)
     worker = world.worker()
-    done = Flag()
+    for seed, staged in enumerate((*POLICIES, *POLICIES)):
+        world.send(calls(60, seed, "acme"), per_message=20)
+        world.stage("acme", staged, f"{staged.metadata.name}-{seed}")
+    world.send(calls(60, 99, "acme"), per_message=20)
     with Redis.from_url(world.redis_url) as redis:
-        flushing = Thread(target=lambda: [redis.flushall() for _ in iter(lambda: done.wait(0.15), True)])
-        flushing.start()
-        try:
-            for seed, staged in enumerate((*POLICIES, *POLICIES)):
-                world.send(calls(60, seed, "acme"), per_message=20)
-                world.stage("acme", staged, f"{staged.metadata.name}-{seed}")
-            world.send(calls(60, 99, "acme"), per_message=20)
-        finally:
-            done.set()
-            flushing.join()
+        for _ in range(12):
+            until(world.marks, "a first step of the rebuild")
+            redis.flushall()
     world.settle()
     assert worker.alive()
     world.verify()
@@ -120,9 +116,7 @@ def test_a_staging_of_a_tenant_that_was_silent_for_longer_than_any_window(make_w
 
 def test_a_staging_whose_document_comes_late_is_waited_for(world: World) -> None:
     world.send(calls(60, 1, "acme"))
-    published, world.publish = world.publish, lambda policy: _hash(policy)  # type: ignore[method-assign]
-    world.stage("acme", MONTHLY, "monthly-1")
-    world.publish = published  # type: ignore[method-assign]
+    world.stage("acme", MONTHLY, "monthly-1", withheld=True)
     world.send(calls(60, 2, "acme"))
     worker = world.worker()
     until(lambda: "policies away" in worker.log(), "a word about the missing document")

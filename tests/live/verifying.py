@@ -65,9 +65,7 @@ def counter_faults(owed: Owed, topic: str, topic_id: str, redis_url: str) -> lis
     return faults
 
 
-async def _compare(
-    store: RedisStore, id_: PartitionId, topic_id: str, owed: Owed, replay: LogReplay
-) -> list[str]:
+async def _compare(store: RedisStore, id_: PartitionId, topic_id: str, owed: Owed, replay: LogReplay) -> list[str]:
     snapshot = await store.read(id_, Read(tenants=document_names(replay.tenants())))
     faults = []
     if snapshot.mark != Mark(topic_id, owed.last[id_.partition]):
@@ -81,9 +79,7 @@ async def _compare(
     return faults
 
 
-def _cell_faults(
-    owed: Mapping[str, Mapping[str, int]], found: Mapping[str, Mapping[str, int]]
-) -> Iterable[str]:
+def _cell_faults(owed: Mapping[str, Mapping[str, int]], found: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
     for slot, cells in owed.items():
         wanted, there = _non_zero(cells), _non_zero(found[slot])
         if wanted != there:
@@ -103,9 +99,7 @@ def _leftovers(client: "Redis", id_: PartitionId, replay: LogReplay) -> list[str
         expiries = dict(client.zrange(keys.expiries(tenant), 0, -1, withscores=True))
         remembered |= expiries
         late_ms, owed = replay.document(tenant).late_ms, replay.cells(tenant)
-        faults += [
-            f"not owed: {slot!r}" for slot, at in expiries.items() if at > late_ms and slot.decode() not in owed
-        ]
+        faults += [f"not owed: {slot!r}" for slot, at in expiries.items() if at > late_ms and slot.decode() not in owed]
     prefix = keys.slot("")
     there = {key.removeprefix(prefix) for key in client.scan_iter(match=prefix + b"*", count=10_000)}
     return faults + [f"forgotten: {slot!r}" for slot in there - remembered.keys()]

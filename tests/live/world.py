@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
 from spendgate.ledger.packing import pack
-from spendgate.model.activation import Activation, SettingsChange, encode_activation
+from spendgate.model.activation import Action, Activation, encode_activation
 from spendgate.model.announcement import Announcement, Document, record_of
 from spendgate.model.canonical import canonical_bytes, policy_hash
 from spendgate.model.event import Event
@@ -26,16 +27,20 @@ from tests.live.workers import Worker
 from window_counters.keys import keys_of
 from window_counters.protocol import PartitionId
 
-CREATE_TIME = {"message.timestamp.type": "CreateTime"}
-"""Lets the producer of a test choose a record's time, which no sender of ours may."""
+CREATE_TIME = {"message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+"""Lets the producer of a test choose a record's time, which on our topics no sender may."""
+
+
+def activation(tenant: str, action: Action, **fields: Any) -> Activation:
+    """An activation under an id of its own."""
+    name = f"activation-{token_hex(6)}"
+    return Activation(kind="activation", id=name, tenant=tenant, time=datetime.now(UTC), action=action, **fields)
 
 
 class World:
     """Topics under a prefix of their own, on a broker and a Redis that others may use too."""
 
-    def __init__(
-        self, bootstrap: str, redis_url: str, folder: Path, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, bootstrap: str, redis_url: str, folder: Path, settings: Mapping[str, str] | None = None) -> None:
         self.prefix = f"live-{token_hex(4)}."
         self.topics = load_topics(prefix=self.prefix, replication=1)
         self.redis_url = redis_url
@@ -84,15 +89,11 @@ class World:
         self.broker.send(self.topics.events, key, value, partition=partition, at_ms=at_ms)
         self.broker.flush()
 
-    def publish(self, policy: Policy) -> str:
-        """Put a policy's document where workers find it; returns its hash."""
-        name = policy_hash(policy)
-        if name not in self.policies:
-            self.policies[name] = policy
-            record = record_of(Document(name, canonical_bytes(policy)))
-            self.broker.send(self.topics.policies, record.key, record.value, partition=0)
-            self.broker.flush()
-        return name
+    def publish(self, policy: Policy) -> None:
+        """Put a policy's document where workers find it."""
+        record = record_of(Document(policy_hash(policy), canonical_bytes(policy)))
+        self.broker.send(self.topics.policies, record.key, record.value, partition=0)
+        self.broker.flush()
 
     def stage(
         self,
@@ -102,50 +103,26 @@ class World:
         *,
         ends: Iterable[str] = (),
         at_ms: int | None = None,
+        withheld: bool = False,
     ) -> None:
-        """Begin a staging of ``policy``, which ends those of ``ends``."""
-        name, called = self.publish(policy), policy.metadata.name
-        record = record_of(
-            Announcement(tenant=tenant, staging=staging, policy=called, hash=name, state="staged")
-        )
+        """Begin a staging of ``policy``, which ends those of ``ends``; ``withheld`` leaves its document out."""
+        name, called = policy_hash(policy), policy.metadata.name
+        if not withheld and name not in self.policies:
+            self.publish(policy)
+        self.policies[name] = policy
+        announced = Announcement(tenant=tenant, staging=staging, policy=called, hash=name, state="staged")
+        record = record_of(announced)
         self.broker.send(self.topics.policies, record.key, record.value, partition=0)
-        self.activate(
-            Activation(
-                kind="activation",
-                id=f"begin-{staging}",
-                tenant=tenant,
-                time=datetime.now(UTC),
-                action="stage",
-                staging=staging,
-                policy=called,
-                hash=name,
-                ends=list(ends),
-            ),
-            at_ms,
-        )
+        begun = activation(tenant, "stage", staging=staging, policy=called, hash=name, ends=list(ends))
+        self.activate(begun, at_ms)
 
-    def end(self, tenant: str, staging: str, at_ms: int | None = None) -> None:
+    def end(self, tenant: str, staging: str) -> None:
         """End a staging."""
-        now = datetime.now(UTC)
-        self.activate(
-            Activation(
-                kind="activation", id=f"end-{staging}", tenant=tenant, time=now, action="end", staging=staging
-            ),
-            at_ms,
-        )
+        self.activate(activation(tenant, "end", staging=staging))
 
-    def settings(self, tenant: str, change: SettingsChange) -> None:
-        """Change a tenant's settings."""
-        name, now = f"settings-{token_hex(4)}", datetime.now(UTC)
-        self.activate(
-            Activation(
-                kind="activation", id=name, tenant=tenant, time=now, action="settings", settings=change
-            )
-        )
-
-    def activate(self, activation: Activation, at_ms: int | None = None) -> None:
+    def activate(self, begun: Activation, at_ms: int | None = None) -> None:
         """Append an activation."""
-        self.send_raw(activation.tenant.encode(), encode_activation(activation), at_ms=at_ms)
+        self.send_raw(begun.tenant.encode(), encode_activation(begun), at_ms=at_ms)
 
     # The end
 

@@ -12,9 +12,7 @@ from spendgate.model.money import MAX_CAP_NANO_USD
 from spendgate.model.policy import WINDOW_KINDS
 
 SEVERITIES = st.sampled_from(["warn", "review", "deny"])
-NAMES = st.sampled_from(
-    ["marketing", "growth-emea", "gpt-4o", "e0001", "a.b/c", "1e3", "true", "null", "0.5"]
-)
+NAMES = st.sampled_from(["marketing", "growth-emea", "gpt-4o", "e0001", "a.b/c", "1e3", "true", "null", "0.5"])
 GLOBS = NAMES | st.sampled_from(["*", "(none)", "gpt-4*", "[a-m]*", "?x"])
 GLOB_LISTS = st.lists(GLOBS, min_size=1, max_size=4)
 USD = st.integers(0, MAX_CAP_NANO_USD - 1).map(usd_text) | st.sampled_from(["0", "500", "0.25"])
@@ -33,9 +31,7 @@ def windows() -> SearchStrategy[dict[str, Any]]:
     """Any of the three windows."""
     units = st.sampled_from(["hour", "day", "month", "quarter", "year"])
     calendar = st.fixed_dictionaries({"calendar": units}, optional={"timezone": ZONES})
-    week = st.fixed_dictionaries(
-        {"calendar": st.just("week")}, optional={"week_starts": DAYS, "timezone": ZONES}
-    )
+    week = st.fixed_dictionaries({"calendar": st.just("week")}, optional={"week_starts": DAYS, "timezone": ZONES})
     return calendar | week | st.builds(dict, rolling=DURATIONS) | st.builds(dict, lifetime=st.just(True))
 
 
@@ -68,9 +64,7 @@ def reviews() -> SearchStrategy[dict[str, Any]]:
 def rules() -> SearchStrategy[dict[str, Any]]:
     """Any of the three kinds of rule."""
     return (
-        st.builds(dict, budget=budgets())
-        | st.builds(dict, boundary=boundaries())
-        | st.builds(dict, review=reviews())
+        st.builds(dict, budget=budgets()) | st.builds(dict, boundary=boundaries()) | st.builds(dict, review=reviews())
     )
 
 

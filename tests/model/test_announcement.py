@@ -57,9 +57,7 @@ def test_a_value_under_the_key_of_another_is_refused(
             read_record(key, record_of(one).value)
 
 
-@pytest.mark.parametrize(
-    "key", [b"document:" + b"0" * 64, b"staging:a:b", b"set:x", b"other:x", b"", b"\xff"]
-)
+@pytest.mark.parametrize("key", [b"document:" + b"0" * 64, b"staging:a:b", b"set:x", b"other:x", b"", b"\xff"])
 @pytest.mark.parametrize("value", [SECRET, b"{}", b'{"SENTINEL": 1}', b"[" * 50_000])
 def test_a_refusal_never_shows_content(key: bytes, value: bytes) -> None:
     with pytest.raises(RecordError) as raised:

@@ -43,16 +43,10 @@ def fault_of(document: Any) -> Fault:
 def test_a_plain_event_passes() -> None:
     decoded = decode({**EVENT, "team": "marketing", "cost_nano_usd": 5, "cache_hit": False})
     assert decoded.faults == []
-    assert [(event.id, event.team, event.cost_nano_usd) for event in decoded.events] == [
-        ("1", "marketing", 5)
-    ]
+    assert [(event.id, event.team, event.cost_nano_usd) for event in decoded.events] == [("1", "marketing", 5)]
 
 
-@given(
-    st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True).filter(
-        lambda name: name not in Event.__struct_fields__
-    )
-)
+@given(st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True).filter(lambda name: name not in Event.__struct_fields__))
 def test_an_unknown_field_is_refused_by_name(name: str) -> None:
     fault = fault_of({**EVENT, name: PLANTED})
     assert (fault.reason, fault.field) == ("unknown_field", name)
@@ -98,9 +92,7 @@ def test_money_and_counts_have_bounds(field: str) -> None:
         assert fault_of({**EVENT, field: value}).field == field
 
 
-@pytest.mark.parametrize(
-    "value", ["2026-11-05T00:00:00", "2026-11-05", "yesterday", 5, "1969-12-31T00:00:00Z", None]
-)
+@pytest.mark.parametrize("value", ["2026-11-05T00:00:00", "2026-11-05", "yesterday", 5, "1969-12-31T00:00:00Z", None])
 def test_a_time_has_an_offset_and_is_of_our_age(value: Any) -> None:
     assert fault_of({**EVENT, "time": value}).field == "time"
 
@@ -123,7 +115,7 @@ def test_one_events_fault_is_never_anothers(sound: list[bool]) -> None:
     decoded = decode(events)
     assert decoded.indexes == [i for i, fine in enumerate(sound) if fine]
     assert [event.id for event in decoded.events] == [str(i) for i in decoded.indexes]
-    assert [fault.index for fault in decoded.faults] == [i for i, fine in enumerate(sound) if not fine]
+    assert [fault.place for fault in decoded.faults] == [i for i, fine in enumerate(sound) if not fine]
 
 
 def test_a_message_holds_1_to_500_events() -> None:

@@ -60,9 +60,7 @@ def test_what_is_negative_is_refused(nano_usd: int) -> None:
         parse_usd(f"-{nano_usd}e-9")
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "abc", "1,000", "$5", "1.2.3", "0x10", "NaN", "sNaN", "Infinity", "-inf"]
-)
+@pytest.mark.parametrize("text", ["", " ", "abc", "1,000", "$5", "1.2.3", "0x10", "NaN", "sNaN", "Infinity", "-inf"])
 def test_what_is_no_amount_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(MoneyError) as caught:
         parse_usd(text)

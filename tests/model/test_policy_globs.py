@@ -12,9 +12,7 @@ VALUES = st.none() | st.text("ab[]!", min_size=1, max_size=5)
 
 
 @given(st.lists(GLOBS, min_size=1, max_size=3), GLOBS, VALUES)
-def test_what_covers_a_glob_matches_all_that_it_matches(
-    outer: list[str], inner: str, value: str | None
-) -> None:
+def test_what_covers_a_glob_matches_all_that_it_matches(outer: list[str], inner: str, value: str | None) -> None:
     if covers(outer, inner) and matches_any([inner], value):
         assert matches_any(outer, value)
 

@@ -160,9 +160,7 @@ def test_rivals_are_told_across_policies() -> None:
     alike = policy(budget("25.00", DAY, per=["team"]), scope={"team": ["a", "b"]}, name="c")
     other = policy(budget("30", MONTH, per=["team"]), scope={"team": ["a", "b"]}, name="d")
     found = lint_together([first, rival, other])
-    assert [(i, show_path(finding.path, FIELD_NAMES)) for i, finding in found] == [
-        (1, "spec.rules[0].budget.cap_usd")
-    ]
+    assert [(i, show_path(finding.path, FIELD_NAMES)) for i, finding in found] == [(1, "spec.rules[0].budget.cap_usd")]
     assert lint_together([first, alike, other]) == []
 
 
@@ -178,9 +176,7 @@ def test_known_values_come_from_a_list_or_from_events() -> None:
     assert known_from_events(lines) == {"team": ["a", "b"], "model": ["m"]}
 
 
-@pytest.mark.parametrize(
-    "raw", [b"", b"[]", b'{"team": "a"}', b'{"tenant": ["a"]}', b'{"team": [1]}', b"\xff"]
-)
+@pytest.mark.parametrize("raw", [b"", b"[]", b'{"team": "a"}', b'{"tenant": ["a"]}', b'{"team": [1]}', b"\xff"])
 def test_a_bad_list_of_known_values_is_refused(raw: bytes) -> None:
     with pytest.raises(KnownValuesError, match=r"^expected "):
         parse_known(raw)

@@ -148,9 +148,7 @@ def test_what_a_person_gets_wrong_is_told_by_field(text: str, field: str, expect
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calender: day}}}"), "calendar"),
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: dya}}}"), "day"),
         (
-            in_rule(
-                "{budget: {cap_usd: '1', on_breach: deny, window: {calendar: day, timezone: Europe/Berln}}}"
-            ),
+            in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: day, timezone: Europe/Berln}}}"),
             "Europe/Berlin",
         ),
     ],
@@ -257,9 +255,7 @@ def _replaced(node: Any, path: tuple[Any, ...], value: Any) -> Any:
 @given(documents(), st.data())
 def test_no_value_is_ever_repeated(document: dict[str, Any], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(_paths(document)[1:]), label="path")
-    planted = data.draw(
-        st.sampled_from([PLANTED, [PLANTED], {PLANTED: PLANTED}, {"team": {PLANTED: [PLANTED]}}])
-    )
+    planted = data.draw(st.sampled_from([PLANTED, [PLANTED], {PLANTED: PLANTED}, {"team": {PLANTED: [PLANTED]}}]))
     if path[-1] == "description" and planted == PLANTED:
         planted = [PLANTED]
     for problem in problems_of(json.dumps(_replaced(document, path, planted))):
@@ -267,9 +263,7 @@ def test_no_value_is_ever_repeated(document: dict[str, Any], data: st.DataObject
 
 
 @given(documents(), st.data())
-def test_a_text_cut_or_spoilt_anywhere_is_read_or_refused(
-    document: dict[str, Any], data: st.DataObject
-) -> None:
+def test_a_text_cut_or_spoilt_anywhere_is_read_or_refused(document: dict[str, Any], data: st.DataObject) -> None:
     text = json.dumps(document, indent=1)
     at = data.draw(st.integers(0, len(text)), label="at")
     spoilt = text[:at] + data.draw(st.text(max_size=3), label="with") + text[at + 1 :]

@@ -27,9 +27,7 @@ EVENT = {"id": "1", "source": "app", "tenant": "acme", "time": "2026-11-05T00:00
 
 @cache
 def validator(name: str) -> Draft202012Validator:
-    return Draft202012Validator(
-        json.loads((ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8"))
-    )
+    return Draft202012Validator(json.loads((ROOT / "schemas" / f"{name}.schema.json").read_text(encoding="utf-8")))
 
 
 def test_the_published_schemas_are_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,16 +123,12 @@ def test_the_event_schema_knows_which_strings_are_allowed(text: str) -> None:
 def test_every_free_string_of_an_event_has_the_pattern() -> None:
     fields = schemas.event_schema()["$defs"]["Event"]["properties"]
     shapes = [shape for field in fields.values() for shape in field.get("anyOf", [field])]
-    strings = [
-        shape for shape in shapes if shape.get("type") == "string" and shape.get("format") != "date-time"
-    ]
+    strings = [shape for shape in shapes if shape.get("type") == "string" and shape.get("format") != "date-time"]
     assert len(strings) == 21
     assert all("pattern" in shape for shape in strings)
 
 
-@pytest.mark.parametrize(
-    "change", [{"prompt": "x"}, {"cost_nano_usd": 0.5}, {"kind": "chat"}, {"cost_nano_usd": -1}]
-)
+@pytest.mark.parametrize("change", [{"prompt": "x"}, {"cost_nano_usd": 0.5}, {"kind": "chat"}, {"cost_nano_usd": -1}])
 def test_event_schema_and_decoder_refuse_the_same(change: dict[str, Any]) -> None:
     event = {**EVENT, **change}
     assert validator("event").is_valid(EVENT)

@@ -74,10 +74,7 @@ def test_every_error_has_its_place_and_the_exit_code_is_1(broken: Path) -> None:
     assert code == 1
     assert output.splitlines() == [
         f"{broken}:2:1: kid: unknown field (did you mean `kind`?)",
-        (
-            f"{broken}:6:37: spec.rules[0].boundary.max_cost_usd: "
-            'expected dollars as a quoted string, such as "500"'
-        ),
+        (f'{broken}:6:37: spec.rules[0].boundary.max_cost_usd: expected dollars as a quoted string, such as "500"'),
     ]
 
 
@@ -103,9 +100,7 @@ def test_json_holds_what_the_lines_hold(sound: Path, broken: Path, known: Path) 
         {"file": str(sound), "name": "sound", "hash": policy_hash(read_policy(SOUND, "file"))}
     ]
     assert {each["field"] for each in report["errors"]} >= {"kid", "spec.rules[0].boundary.max_cost_usd"}
-    assert [(each["line"], each["column"], each["nearest"]) for each in report["warnings"]] == [
-        (5, 18, "marketing")
-    ]
+    assert [(each["line"], each["column"], each["nearest"]) for each in report["warnings"]] == [(5, 18, "marketing")]
 
 
 def test_an_unreadable_file_exits_3_and_hides_nothing_else(broken: Path, tmp_path: Path) -> None:

@@ -80,9 +80,7 @@ def test_a_reason_without_sums(code: Code, kind: RuleKind, words: str) -> None:
 
 
 def test_a_cost_over_shows_the_cost() -> None:
-    assert explain(bare("cost_over", "boundary", "deny"), NANO_PER_USD).endswith(
-        "than a call may (call $1.00)"
-    )
+    assert explain(bare("cost_over", "boundary", "deny"), NANO_PER_USD).endswith("than a call may (call $1.00)")
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -94,9 +94,7 @@ class Writer:
     def activation(self, tenant: str) -> None:
         """Stage, end, enforce, demote, change settings, or repeat what was done before."""
         known = self.stagings.get(tenant, [])
-        chosen = self._one_of(
-            ["stage", "settings", "repeat", *(["end", "enforce", "enforce", "demote"] * bool(known))]
-        )
+        chosen = self._one_of(["stage", "settings", "repeat", *(["end", "enforce", "enforce", "demote"] * bool(known))])
         if chosen == "stage":
             self.stage(tenant, self._one_of(sorted(self.documents)))
         elif chosen == "repeat":
@@ -154,9 +152,7 @@ class Writer:
         way = self._one_of([*["now"] * 6, "past", "past", "future", "horizon", "edge", "edge"])
         at_ms = self.now_ms
         if way == "past":
-            at_ms -= self._one_of(
-                [1, SECOND_MS, HOUR_MS, 30 * HOUR_MS, 71 * HOUR_MS, 80 * HOUR_MS, 40 * DAY_MS]
-            )
+            at_ms -= self._one_of([1, SECOND_MS, HOUR_MS, 30 * HOUR_MS, 71 * HOUR_MS, 80 * HOUR_MS, 40 * DAY_MS])
         elif way == "future":
             at_ms += self._one_of([1, 5 * MINUTE_MS, 5 * MINUTE_MS + 1, HOUR_MS + 1, 3 * DAY_MS])
         elif way == "horizon":

@@ -130,9 +130,7 @@ def _globs(name: str) -> SearchStrategy[list[str]]:
     return some(GLOBS[name], at_least=1, at_most=2)
 
 
-def _fields(
-    choices: dict[str, SearchStrategy[Any]], *, at_most: int
-) -> SearchStrategy[dict[str, SearchStrategy[Any]]]:
+def _fields(choices: dict[str, SearchStrategy[Any]], *, at_most: int) -> SearchStrategy[dict[str, SearchStrategy[Any]]]:
     """At least one of the fields, each with what it is drawn from."""
     return some(sorted(choices), at_least=1, at_most=at_most).map(
         lambda chosen: {name: choices[name] for name in chosen}

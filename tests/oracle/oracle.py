@@ -120,9 +120,7 @@ def _changed(settings: Settings, change: SettingsChange | None) -> Settings:
 def _decide(ledger: _Ledger, judged: Judged) -> OracleDecision:
     """The call under every staging in force, in the order of their activation."""
     call, every = judged.call, ledger.tenant.settings.reasons == "all"
-    looks = [
-        s.look(call, judged.judged_ms, late=judged.late) for s in ledger.stagings.values() if not s.ended
-    ]
+    looks = [s.look(call, judged.judged_ms, late=judged.late) for s in ledger.stagings.values() if not s.ended]
     judgements: list[Judgement] = [judgement for judgement in looks if judgement is not None]
     return OracleDecision(
         verdict=worst([judgement.verdict for judgement in judgements]),

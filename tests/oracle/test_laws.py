@@ -32,9 +32,7 @@ def _asking_for_all(log: Log) -> list[Record]:
     """The log, with every tenant asking for all reasons from the beginning to the end."""
     first = log.records[0]
     tenants = sorted({record.body.tenant for record in log.records})
-    asked = [
-        Record(first.position, first.received_at_ms, _settings(tenant, n)) for n, tenant in enumerate(tenants)
-    ]
+    asked = [Record(first.position, first.received_at_ms, _settings(tenant, n)) for n, tenant in enumerate(tenants)]
     return asked + [_keeping_all(record) for record in log.records]
 
 
@@ -59,9 +57,7 @@ def _keeping_all(record: Record) -> Record:
 def _reasons_of(policy: str, log: Log, records: list[Record]) -> list[list[OracleReason]]:
     oracle = Oracle(log.documents)
     decisions = [oracle.feed(record) for record in records]
-    return [
-        [r for r in decision.reasons if r.policy == policy] for decision in decisions if decision is not None
-    ]
+    return [[r for r in decision.reasons if r.policy == policy] for decision in decisions if decision is not None]
 
 
 @given(log=logs())
@@ -109,9 +105,7 @@ def test_the_verdict_is_the_worst_reason_and_no_more_is_admitted_than_recorded(l
         decision = oracle.feed(record)
         if decision is None:
             continue
-        assert decision.verdict == max(
-            (r.verdict for r in decision.reasons), key=VERDICTS.index, default="approve"
-        )
+        assert decision.verdict == max((r.verdict for r in decision.reasons), key=VERDICTS.index, default="approve")
         for reason in decision.reasons:
             assert (reason.used_before_nano_usd or 0) <= (reason.recorded_before_nano_usd or 0)
             assert (reason.overage_nano_usd or 0) == 0 or reason.code == "over_cap"
@@ -142,9 +136,7 @@ def test_a_counter_stops_at_its_most(window: dict[str, object]) -> None:
         hash=digest,
     )
     calls = [
-        Event(
-            id=f"e{n}", source="app", tenant="t", time=START + timedelta(seconds=n), cost_nano_usd=2**53 - 1
-        )
+        Event(id=f"e{n}", source="app", tenant="t", time=START + timedelta(seconds=n), cost_nano_usd=2**53 - 1)
         for n in range(515)
     ]
     bodies: list[Event | Activation] = [staged, *calls]

@@ -34,9 +34,7 @@ instants = about_a_change | any_time
 
 
 @given(window=calendar_windows(), at_ms=instants)
-def test_a_calendar_window_holds_its_instant_and_no_other_window_does(
-    window: CalendarWindow, at_ms: int
-) -> None:
+def test_a_calendar_window_holds_its_instant_and_no_other_window_does(window: CalendarWindow, at_ms: int) -> None:
     start, end = calendar_bounds(window, at_ms)
     assert start <= at_ms < end
     assert calendar_bounds(window, start) == (start, end)

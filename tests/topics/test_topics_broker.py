@@ -118,10 +118,7 @@ def test_check_says_which_setting_of_which_topic_and_apply_mends_it(applied: Pla
         (events.name, "retention.ms", str(events.retention_ms), "1000"),
         (events.name, "segment.ms", None, "60000"),
     }
-    assert (
-        f"{events.name} retention.ms: expected {events.retention_ms}, actual 1000"
-        in applied.run("check").stdout
-    )
+    assert f"{events.name} retention.ms: expected {events.retention_ms}, actual 1000" in applied.run("check").stdout
     assert applied.run("apply").exit_code == 0
     assert applied.run("check").exit_code == 0
 
@@ -194,9 +191,7 @@ def test_the_broker_takes_the_largest_message_and_gives_it_its_own_time(applied:
     with closing(KafkaProducer(bootstrap_servers=applied.bootstrap, max_request_size=2**23)) as producer:
         sent = producer.send(name, message, key=b"acme", partition=0, timestamp_ms=1).get(timeout=20)
     assert sent.timestamp > 1_700_000_000_000
-    with closing(
-        KafkaConsumer(bootstrap_servers=applied.bootstrap, auto_offset_reset="earliest")
-    ) as consumer:
+    with closing(KafkaConsumer(bootstrap_servers=applied.bootstrap, auto_offset_reset="earliest")) as consumer:
         consumer.assign([TopicPartition(name, 0)])
         received = next(iter(consumer))
     assert (received.value, received.timestamp) == (message, sent.timestamp)

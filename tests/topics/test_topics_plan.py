@@ -69,9 +69,7 @@ def test_a_cluster_made_from_the_file_needs_nothing() -> None:
 
 
 def test_an_empty_cluster_gets_every_topic_once() -> None:
-    assert [(action.kind, action.topic) for action in plan(TOPICS, {})] == [
-        ("create", t.name) for t in TOPICS
-    ]
+    assert [(action.kind, action.topic) for action in plan(TOPICS, {})] == [("create", t.name) for t in TOPICS]
 
 
 @given(cluster=clusters())
@@ -134,7 +132,5 @@ def test_one_topics_differences_are_no_other_topics_concern(cluster: dict[str, A
 def test_a_throttle_of_moving_replicas_is_no_drift() -> None:
     cluster = {topic.name: made(topic) for topic in TOPICS}
     name, actual = next(iter(cluster.items()))
-    moving = replace(
-        actual, settings={**actual.settings, THROTTLE: "*"}, overrides=actual.overrides | {THROTTLE}
-    )
+    moving = replace(actual, settings={**actual.settings, THROTTLE: "*"}, overrides=actual.overrides | {THROTTLE})
     assert plan(TOPICS, {**cluster, name: moving}) == []
