@@ -23,6 +23,7 @@ HELD_PER_HOUR = 20_000
 CHUNK = 4000
 WIDTHS = {"in slots of 5,000 fields": 5000, "in slots of 20 fields": 20, "in slots of 2 fields": 2}
 Figures = dict[str, object]
+Batch = TypeVar("Batch")
 
 
 class Bench:
@@ -76,21 +77,16 @@ async def identity_bytes(bench: Bench, count: int) -> float:
 
 
 async def cell_bytes(bench: Bench, count: int, width: int) -> float:
-    """Bytes of one cell of ``count``, the names of slots and their expiries included."""
+    """Bytes of one cell of ``count``, in slots of ``width`` fields, their names and expiries included."""
     bench.empty()
     before = bench.used_bytes()
-    for start in range(0, count, max(width, CHUNK)):
-        slots = range(start // width, (min(count, start + max(width, CHUNK)) - 1) // width + 1)
-        names = [_slot(n) for n in slots]
-        cells = {name: dict.fromkeys(_fields(width), bench.rng.randrange(10**8, 10**12)) for name in names}
-        await bench.apply(
-            Change(
-                bench.mark(),
-                increments=cells,
-                expiries={"acme": dict.fromkeys(names, 1_767_225_600_000)},
-            )
-        )
-    return (bench.used_bytes() - before) / count
+    fields, at_once = _fields(width), max(1, CHUNK // width)
+    for start in range(0, count // width, at_once):
+        names = [_slot(n) for n in range(start, min(start + at_once, count // width))]
+        cells = {name: {field: bench.rng.randrange(10**8, 10**12) for field in fields} for name in names}
+        expiries = {"acme": dict.fromkeys(names, 1_767_225_600_000)}
+        await bench.apply(Change(bench.mark(), increments=cells, expiries=expiries))
+    return (bench.used_bytes() - before) / (count // width * width)
 
 
 def _slot(number: int) -> str:
@@ -102,29 +98,85 @@ def _fields(count: int) -> list[str]:
 
 
 async def call_times(bench: Bench, events: int) -> Figures:
-    """Times of a batch of ``events`` calls: an identity each, and as many cells, in slots of RULES rules."""
+    """Times of a batch of ``events`` calls: an identity each, and as many cells, in slots of RULES rules.
+
+    ``cells only`` leaves the identities out: a read then looks into no hour.
+    """
     bench.empty()
     for hour in range(HOURS):
-        held = {"acme": {hour: bench.identities(HELD_PER_HOUR)}}
-        await bench.apply(Change(bench.mark(), identities=held))
+        await bench.apply(Change(bench.mark(), identities={"acme": {hour: bench.identities(HELD_PER_HOUR)}}))
     cells = {_slot(n): _fields(events // RULES) for n in range(RULES)}
-    document = {"acme": bytes(400)}
 
-    def wanted() -> Read:
-        identities = {"acme": (range(HOURS), bench.identities(events))}
-        return Read(tenants=["acme"], identities=identities, cells=cells, due={"acme": 0})
-
-    def change() -> Change:
-        increments = {
+    def change(identities: int) -> Change:
+        deltas = {
             slot: {name: bench.rng.randrange(10**6, 10**9) for name in names} for slot, names in cells.items()
         }
-        identities = {"acme": {HOURS: bench.identities(events)}}
-        return Change(bench.mark(), tenants=document, increments=increments, identities=identities)
+        filed = {"acme": {HOURS: bench.identities(identities)}}
+        return Change(bench.mark(), tenants={"acme": bytes(400)}, increments=deltas, identities=filed)
 
-    async def increments_only() -> Awaitable[None]:
-        return bench.apply(Change(bench.mark(), increments=change().increments))
+    def wanted(identities: int) -> Read:
+        looked_for = {"acme": (range(HOURS), bench.identities(identities))} if identities else {}
+        return Read(tenants=["acme"], identities=looked_for, cells=cells, due={"acme": 0})
+
+    async def read(one: Read) -> None:
+        await bench.store.read(HOME, one)
 
     return {
-        "apply": await _timed(bench, [change() for _ in range(ROUNDS)], bench.apply),
-        "read": await _timed(bench, [wanted() for _ in range(ROUNDS)], lambda r: bench.store.read(HOME, r)),
+        "apply": await _timed(bench, [change(events) for _ in range(ROUNDS)], bench.apply),
+        "apply, cells only": await _timed(bench, [change(0) for _ in range(ROUNDS)], bench.apply),
+        "read": await _timed(bench, [wanted(events) for _ in range(ROUNDS)], read),
+        "read, cells only": await _timed(bench, [wanted(0) for _ in range(ROUNDS)], read),
     }
+
+
+async def _timed(bench: Bench, batches: Sequence[Batch], call: Callable[[Batch], Awaitable[None]]) -> Figures:
+    walls_ms, pythons_ms, server_ms = [], [], bench.server_ms()
+    for batch in batches:
+        wall, python = time.perf_counter(), time.process_time()
+        await call(batch)
+        walls_ms.append(1e3 * (time.perf_counter() - wall))
+        pythons_ms.append(1e3 * (time.process_time() - python))
+    return {
+        "wall_ms": round(statistics.median(walls_ms), 2),
+        "python_ms": round(statistics.median(pythons_ms), 2),
+        "server_ms": round((bench.server_ms() - server_ms) / len(batches), 2),
+    }
+
+
+async def measure(url: str, count: int) -> Figures:
+    """Every figure, from one server."""
+    bench = Bench(url)
+    try:
+        server = bench.admin.info("server")
+        return {
+            "server": f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}",
+            "million_bytes_per_million_identities": round(await identity_bytes(bench, count), 1),
+            "million_bytes_per_million_cells": {
+                name: round(await cell_bytes(bench, count, width), 1) for name, width in WIDTHS.items()
+            },
+            "batches": {f"{events} events": await call_times(bench, events) for events in BATCHES},
+        }
+    finally:
+        await bench.store.close()
+        bench.admin.close()
+
+
+def main() -> None:
+    """Run as a program."""
+    parser = argparse.ArgumentParser(description="What counters cost in Redis: memory and time.")
+    parser.add_argument("--binary", choices=get_args(RedisKind), default="redis")
+    parser.add_argument("--millions", type=float, default=1.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        server = RedisProcess(Path(directory), binary=options.binary)
+        try:
+            server.start()
+            server.wait_ready()
+            figures = asyncio.run(measure(server.url, round(options.millions * 1e6)))
+        finally:
+            server.kill()
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,11 +1,3 @@
-"""Profiles of the property tests."""
+"""What every test has: the profiles of the property tests, and one stack of real servers for the whole run."""
 
-import os
-
-from hypothesis import Phase, settings
-
-pytest_plugins = ["tests.stack"]
-
-settings.register_profile("default", deadline=None, print_blob=True)
-settings.register_profile("hunt", deadline=None, max_examples=1000, phases=[Phase.generate], report_multiple_bugs=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+pytest_plugins = ["tests.profiles", "tests.stack"]

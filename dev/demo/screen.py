@@ -36,12 +36,12 @@ def _verdicts(tally: Tally) -> Table:
 
 def _budgets(tally: Tally) -> Panel:
     table = Table(box=None, show_header=False, pad_edge=False)
-    for reason in tally.fullest(5):
+    for reason in tally.fullest(3):
         used, limit = reason.used_before_nano_usd or 0, reason.limit_nano_usd or 1
         filled = min(BAR, BAR * used // limit)
         table.add_row(
             reason.policy, reason.counter, Text("█" * filled + "░" * (BAR - filled)),
-            f"{format_usd(used)} of {format_usd(limit)}",
+            f"{format_usd(used)} of {format_usd(limit)}{', over' if used > limit else ''}",
         )  # fmt: skip
     return Panel(table, title="closest to their caps", title_align="left")
 
@@ -51,4 +51,5 @@ def _denials(tally: Tally) -> Panel:
         explain(next(r for r in decision.reasons if r.verdict == "deny"), decision.cost_nano_usd)
         for decision in reversed(tally.denials)
     ]
-    return Panel("\n".join(lines) or "none yet", title="latest would-be denials", title_align="left")
+    text = Text("\n".join(lines) or "none yet", no_wrap=True, overflow="ellipsis")
+    return Panel(text, title="latest would-be denials", title_align="left")

@@ -50,8 +50,15 @@ class Tally:
         return len(self.decisions) / seconds if seconds > 0 else 0.0
 
     def fullest(self, count: int) -> list[Reason]:
-        """The budgets nearest their caps, by share of the cap that is used, one for each policy and counter."""
-        return sorted(self.budgets.values(), key=_share, reverse=True)[:count]
+        """For each policy the ``count`` counters nearest their caps or furthest beyond, by share of the cap."""
+        by_share = sorted(self.budgets.values(), key=_share, reverse=True)
+        ranks: Counter[str] = Counter()
+        found: list[Reason] = []
+        for reason in by_share:
+            ranks[reason.policy] += 1
+            if ranks[reason.policy] <= count:
+                found.append(reason)
+        return found
 
 
 def _share(reason: Reason) -> float:

@@ -1,0 +1,1 @@
+"""Laws of the counter stores, held in memory and on real servers."""

@@ -20,7 +20,9 @@ LOST_S = 1.0
 HOME = PartitionId("spend.events", 3)
 SLOT = "sg:{spend.events:3}:c:s"
 ONE = Change(mark=Mark("t", 1), increments={"s": {"f": 1}})
-TWO = Change(mark=Mark("t", 2), increments={"s": {"f": 1}}, identities={"acme": {1: [1]}}, expiries={"acme": {"s": 1}})
+TWO = Change(
+    mark=Mark("t", 2), increments={"s": {"f": 1}}, identities={"acme": {1: [1]}}, expiries={"acme": {"s": 1}}
+)
 LOOK = Read(cells={"s": ["f"]}, identities={"acme": ([1], [1])}, due={"acme": 9})
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Call = Callable[[RedisStore], Awaitable[object]]
@@ -212,7 +214,9 @@ async def test_a_server_that_evicts_is_unfit_and_the_message_says_what_to_set(
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-async def test_where_config_is_forbidden_info_tells_the_policy(lent_server: RedisProcess, policy: str) -> None:
+async def test_where_config_is_forbidden_info_tells_the_policy(
+    lent_server: RedisProcess, policy: str
+) -> None:
     with admin(lent_server) as client:
         client.config_set("maxmemory-policy", policy)
     async with opened(url_of_worker(lent_server, "-config"), 5) as store:
@@ -241,7 +245,9 @@ async def test_no_password_where_one_is_needed_is_unfit(own_server: RedisProcess
 
 
 @pytest.mark.parametrize("rule", ["-hincrby", "-evalsha"])
-async def test_a_user_who_may_not_do_what_the_scripts_do_is_refused(lent_server: RedisProcess, rule: str) -> None:
+async def test_a_user_who_may_not_do_what_the_scripts_do_is_refused(
+    lent_server: RedisProcess, rule: str
+) -> None:
     async with opened(url_of_worker(lent_server, rule), 5) as store:
         with pytest.raises(StoreUnfit, match="redis refused access"):
             await store.apply(HOME, None, ONE)
@@ -255,7 +261,10 @@ async def test_a_user_who_may_not_use_our_keys_is_refused(lent_server: RedisProc
 
 async def test_the_documented_commands_are_enough(lent_server: RedisProcess) -> None:
     documented = (RedisStore.__doc__ or "").split("needs keys ``sg:*`` and ")[1].rstrip(" .\n")
-    names = [name.strip().replace(" ", "|") for name in documented.replace("\n", " ").replace(" and ", ", ").split(",")]
+    names = [
+        name.strip().replace(" ", "|")
+        for name in documented.replace("\n", " ").replace(" and ", ", ").split(",")
+    ]
     allowed = [f"+{'|'.join(name.lower().split())}" for name in names]
     rules = ["resetkeys", "~sg:*", "-@all", "+hello", "+auth", "+client", *allowed]
     store = RedisStore(url_of_worker(lent_server, *rules))
