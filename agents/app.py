@@ -61,7 +61,7 @@ def build(config: Config, topics: Topics) -> App:
     documents = Documents(config.kafka, topics.policies)
     outlet = Outlet(publisher, topics)
     # Reading the log again is progress, however long one batch then takes.
-    rebuild = Rebuild(Log(config.kafka, topics.events.name, progress=health.progress), topics.events)
+    rebuild = Rebuild(Log(config.kafka, topics.events.name, config.group, health.progress), topics.events)
     shadow = Shadow(
         topic=topics.events,
         topic_id=topic_id(config.kafka, topics.events.name, within_s=BROKER_WITHIN_S),

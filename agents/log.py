@@ -1,10 +1,11 @@
-"""The log beside the group: a plain second consumer that reads ranges, bounds and ids, and commits nothing."""
+"""The log beside the group: a plain second consumer that reads ranges and bounds, and commits nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.delivery import Message
 
@@ -24,13 +25,15 @@ async def close(consumer: AIOKafkaConsumer) -> None:
 
 
 class Log:
-    """One topic of the broker at ``bootstrap``; ``progress`` is called for each stretch that was read.
+    """One topic of the broker at ``bootstrap``; ``group`` is whose commits ``committed`` tells;
+    ``progress`` is called for each stretch that was read.
 
     Every method raises KafkaError while the broker is away.
     """
 
-    def __init__(self, bootstrap: str, topic: str, progress: Callable[[], None]) -> None:
+    def __init__(self, bootstrap: str, topic: str, group: str, progress: Callable[[], None]) -> None:
         self.topic = topic
+        self._group = group
         self._progress = progress
         self._bootstrap = bootstrap
 
@@ -56,6 +59,17 @@ class Log:
             begin = await consumer.beginning_offsets([place])
             end = await consumer.end_offsets([place])
             return begin[place], end[place]
+
+    async def committed(self, partition: int) -> int:
+        """The offset that the group is to read next; 0 where it has committed nothing."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=20_000)
+        place = TopicPartition(self.topic, partition)
+        try:
+            await admin.start()
+            offsets = await admin.list_consumer_group_offsets(self._group, partitions=[place])
+        finally:
+            await admin.close()
+        return max(0, offsets[place].offset) if place in offsets else 0
 
     async def read(self, partition: int, start: int, stop: int) -> AsyncIterator[Sequence[Message]]:
         """All messages of ``[start, stop)``, in order; offsets that hold none are passed over."""

@@ -130,19 +130,23 @@ class Shadow:
             metrics.REBUILT.inc(len(messages))
 
     async def idle(self, partition: int) -> None:
-        """Compare the mark with what was applied, so that a loss is mended before the next event comes."""
+        """Compare the mark with what was applied, so that a loss is mended before the next event comes.
+
+        Of a partition that has been silent since it was assigned, what the group has committed was applied.
+        """
         judge = self.judges.get(partition)
-        if judge is None or judge.mark is None:
-            return
         try:
-            mark = (await self.store.read(judge.id, Read())).mark
-            if mark != judge.mark:
-                upto = judge.applied + 1
+            upto = judge.applied + 1 if judge is not None else await self.rebuild.log.committed(partition)
+            mark = (await self.store.read(PartitionId(self.topic.name, partition), Read())).mark
+            if judge is None or mark != judge.mark:
                 self.judges.pop(partition, None)
                 await self._catch_up(await self._open(partition), upto)
         except (StoreUnavailable, MarkMoved) as error:
             self.judges.pop(partition, None)
             raise Transient(str(error) or "the mark has moved", "store") from error
+        except BaseException:
+            self.judges.pop(partition, None)
+            raise
 
     async def assigned(self, partitions: frozenset[int]) -> None:
         """A new assignment: all of the cache is dropped."""

@@ -5,12 +5,22 @@ at the end, and prints JSON on the last line. Times are medians over ROUNDS batc
 worker waits, ``python`` and ``server`` the CPU of each.
 """
 
+import argparse
+import asyncio
 import itertools
+import json
 import random
-from collections.abc import Awaitable
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar, get_args
 
 from redis import Redis
 
+from dev.redis_process import RedisKind, RedisProcess
 from window_counters.protocol import Change, Mark, PartitionId, Read
 from window_counters.redis_store import RedisStore
 
@@ -47,7 +57,8 @@ class Bench:
         return Mark("Zk3q_0vWTfK8g9r2-A", next(self._offsets))
 
     def empty(self) -> None:
-        """A server without keys."""
+        """A server without keys, and with their memory free: Valkey flushes in the background unless told."""
+        self.admin.config_set("lazyfree-lazy-user-flush", "no")
         self.admin.flushall()
         self._seen = None
 
@@ -108,9 +119,7 @@ async def call_times(bench: Bench, events: int) -> Figures:
     cells = {_slot(n): _fields(events // RULES) for n in range(RULES)}
 
     def change(identities: int) -> Change:
-        deltas = {
-            slot: {name: bench.rng.randrange(10**6, 10**9) for name in names} for slot, names in cells.items()
-        }
+        deltas = {slot: {name: bench.rng.randrange(10**6, 10**9) for name in names} for slot, names in cells.items()}
         filed = {"acme": {HOURS: bench.identities(identities)}}
         return Change(bench.mark(), tenants={"acme": bytes(400)}, increments=deltas, identities=filed)
 
@@ -147,11 +156,13 @@ async def measure(url: str, count: int) -> Figures:
     """Every figure, from one server."""
     bench = Bench(url)
     try:
-        server = bench.admin.info("server")
+        told = bench.admin.info("server")
         return {
-            "server": f"{server.get('server_name', 'redis')} {server.get('valkey_version', server['redis_version'])}",
-            "million_bytes_per_million_identities": round(await identity_bytes(bench, count), 1),
-            "million_bytes_per_million_cells": {
+            "server": f"valkey {told['valkey_version']}"
+            if "valkey_version" in told
+            else f"redis {told['redis_version']}",
+            "mb_per_million_identities": round(await identity_bytes(bench, count), 1),
+            "mb_per_million_cells": {
                 name: round(await cell_bytes(bench, count, width), 1) for name, width in WIDTHS.items()
             },
             "batches": {f"{events} events": await call_times(bench, events) for events in BATCHES},

@@ -57,7 +57,7 @@ def shadow_ground(broker: Broker, prefix: str, policies: int, tenants: int) -> G
     """Topics for the shadow agent, with ``policies`` staged for each of ``tenants``, which live far apart."""
     topics = _made(broker, prefix)
     count = topics.events.partitions
-    places = [number * count // tenants for number in range(tenants)]
+    places = [number * count // tenants + number for number in range(tenants)]
     workloads = {place: Workload(_tenant_in(place, count)) for place in places}
     documents = staged_policies(policies)
     hashes = {policy.metadata.name: policy_hash(policy) for policy in documents}

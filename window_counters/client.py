@@ -26,6 +26,4 @@ def connect(url: str, cluster: bool, socket_timeout_s: float, connect_timeout_s:
     try:
         return RedisCluster.from_url(url, **settings) if cluster else Redis.from_url(url, **settings)
     except ValueError:
-        raise ValueError(
-            "redis url: expected redis://host:port/db, rediss://host:port/db or unix://path"
-        ) from None
+        raise ValueError("redis url: expected redis://host:port/db, rediss://host:port/db or unix://path") from None

@@ -22,7 +22,6 @@ _UNFIT = {
     "not an integer": "redis holds a counter that is no integer: somebody else wrote to it",
     "unknown command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
     "unknown redis command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
-    "moved": "redis is a cluster of several nodes: expected a cluster client",
     "cluster mode is not enabled": "redis is no cluster: expected a client without cluster mode",
 }
 
@@ -35,7 +34,9 @@ def _why_unfit(fault: Exception) -> str | None:
     if isinstance(fault, _REFUSED):
         return "redis refused access: check the user, the password and the user's ACL"
     if isinstance(fault, redis_errors.MovedError):
-        return _UNFIT["moved"]
+        return "redis is a cluster of several nodes: expected a cluster client"
+    if not isinstance(fault, redis_errors.ResponseError | redis_errors.RedisClusterException):
+        return None
     text = str(fault).lower()
     return next((why for sign, why in _UNFIT.items() if sign in text), None)
 

@@ -86,8 +86,7 @@ class MemoryStore:
                 for tenant, (hours, identities) in wanted.identities.items()
             },
             cells={
-                slot: [held.cells.get(slot, {}).get(name, 0) for name in names]
-                for slot, names in wanted.cells.items()
+                slot: [held.cells.get(slot, {}).get(name, 0) for name in names] for slot, names in wanted.cells.items()
             },
             due={tenant: held.due(tenant, instant_ms) for tenant, instant_ms in wanted.due.items()},
         )

@@ -101,11 +101,7 @@ def pack_read(keys: Keys, wanted: Read) -> Call:
         [
             keys.mark,
             *map(keys.tenant, wanted.tenants),
-            *(
-                keys.identities(name, hour)
-                for name, (hours, _) in wanted.identities.items()
-                for hour in hours
-            ),
+            *(keys.identities(name, hour) for name, (hours, _) in wanted.identities.items() for hour in hours),
             *map(keys.slot, wanted.cells),
             *map(keys.expiries, wanted.due),
         ],
@@ -130,15 +126,10 @@ def unpack_read(wanted: Read, reply: ReadReply) -> Snapshot:
         tenants={name: doc for name, doc in zip(wanted.tenants, reply.docs, strict=True) if doc is not None},
         known={
             tenant: _known(hours, identities, places)
-            for (tenant, (hours, identities)), places in zip(
-                wanted.identities.items(), reply.known, strict=True
-            )
+            for (tenant, (hours, identities)), places in zip(wanted.identities.items(), reply.known, strict=True)
         },
         cells=_cells(wanted.cells, reply.cells),
-        due={
-            tenant: [slot.decode() for slot in slots]
-            for tenant, slots in zip(wanted.due, reply.due, strict=True)
-        },
+        due={tenant: [slot.decode() for slot in slots] for tenant, slots in zip(wanted.due, reply.due, strict=True)},
     )
 
 
@@ -166,9 +157,7 @@ def pack_puts(keys: Keys, cells: Mapping[str, Mapping[str, int]]) -> Iterator[Ca
     """The calls of ``put.lua`` that set ``cells``, PUT_CELLS at a time; OverflowError before the first."""
     for values in cells.values():
         require_cells(values.values())
-    everything = [
-        (slot, name, str(value)) for slot, values in cells.items() for name, value in values.items()
-    ]
+    everything = [(slot, name, str(value)) for slot, values in cells.items() for name, value in values.items()]
     for start in range(0, len(everything), PUT_CELLS):
         chunk: dict[str, list[str]] = {}
         for slot, name, value in everything[start : start + PUT_CELLS]:

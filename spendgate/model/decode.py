@@ -43,6 +43,9 @@ class _Head(msgspec.Struct):
     kind: str | None = None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are no JSON of the type asked for."""
+
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -92,7 +95,7 @@ def _quickly(tenant: str, value: bytes) -> Decoded | None:
         return None
     try:
         events = _events.decode(value) if value.startswith(b"[") else [_event.decode(value)]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if not 0 < len(events) <= MAX_EVENTS_PER_MESSAGE or any(map(_is_refused, events)):
         return None
@@ -104,7 +107,7 @@ def _quickly(tenant: str, value: bytes) -> Decoded | None:
 def _one_by_one(tenant: str, value: bytes) -> Decoded:
     try:
         items = _raw_items.decode(value) if value.lstrip()[:1] == b"[" else [msgspec.Raw(value)]
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return Decoded(tenant, [], [], [Fault(0, "bad_json", None, "a JSON object or an array of them, in UTF-8")])
     if not items:
         return Decoded(tenant, [], [], [Fault(0, "empty_batch", None, "at least one event")])
@@ -121,7 +124,7 @@ def _decode_item(decoded: Decoded, index: int, item: bytes) -> None:
     fault: Fault | None
     try:
         event = _event.decode(item)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         fault = _fault_of(index, item, error)
     else:
         fault = _refusal(decoded.tenant, index, event)
@@ -154,6 +157,8 @@ def _explain(index: int, message: str) -> Fault:
     field = echo_field(where.group(1)) if where and where.group(1) else None
     if "Invalid enum value" in message:
         return Fault(index, "out_of_range", field, "one of the schema's values")
+    if "out of range" in message:
+        return Fault(index, "out_of_range", field, "a number of the schema's range")
     if match := re.match(r"Expected `(int|str|array)` (<=|>=|of length [<>]=) (\d+)", message):
         return Fault(index, "out_of_range", field, " ".join(match.groups()))
     if "timezone" in message or "RFC3339" in message or "Timestamp" in message:
@@ -203,14 +208,14 @@ def _contradiction(event: Event) -> tuple[str, str] | None:
 def _is_activation(value: bytes) -> bool:
     try:
         return _head.decode(value).kind == "activation"
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return False
 
 
 def _decode_activation(tenant: str, value: bytes) -> Decoded:
     try:
         activation = _activation.decode(value)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         found = _explain(0, str(error))
         return Decoded(tenant, [], [], [Fault(0, "bad_activation", found.field, found.expected)])
     expected = _missing_from(activation, tenant)

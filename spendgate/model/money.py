@@ -26,7 +26,9 @@ def parse_usd(text: str) -> int:
     """
     match = _PLAIN.fullmatch(text)
     if match is None:
-        raise MoneyError("expected dollars as a plain decimal of zero or more, such as '500' or '0.25'")
+        if text.startswith("-") and _PLAIN.fullmatch(text[1:]):
+            raise MoneyError("expected dollars that are zero or more")
+        raise MoneyError("expected dollars as a decimal, such as '500' or '0.25'")
     whole, fraction, exponent = match.group(1), match.group(2) or "", int(match.group(3) or 0)
     places = exponent + DECIMALS - len(fraction)
     scale: int = 10 ** abs(places)

@@ -44,9 +44,7 @@ async def must_apply(store: CounterStore, partition: PartitionId, change: Change
     assert await store.apply(partition, seen, change)
 
 
-async def test_a_fresh_partition_has_no_mark_and_reads_as_nothing(
-    store: CounterStore, partition: PartitionId
-) -> None:
+async def test_a_fresh_partition_has_no_mark_and_reads_as_nothing(store: CounterStore, partition: PartitionId) -> None:
     assert await store.read(partition, LOOK) == Snapshot(None, {}, {"acme": {}}, {"s": [0]}, {"acme": []})
     assert await store.slots(partition, "acme", "") == []
     assert await store.dump(partition, ["s"]) == {"s": {}}
@@ -78,19 +76,13 @@ async def test_a_mark_that_differs_is_refused_and_nothing_is_changed(
     assert await store.read(partition, LOOK) == before
 
 
-async def test_a_mark_on_a_partition_without_one_is_refused(
-    store: CounterStore, partition: PartitionId
-) -> None:
+async def test_a_mark_on_a_partition_without_one_is_refused(store: CounterStore, partition: PartitionId) -> None:
     assert not await store.apply(partition, mark(8), EVERYTHING)
     assert (await store.read(partition, LOOK)).mark is None
 
 
-async def test_of_writers_that_saw_the_same_mark_one_wins(
-    store: CounterStore, partition: PartitionId
-) -> None:
-    rivals = [
-        store.apply(partition, None, Change(mark=mark(n), increments={"s": {"f": 1}})) for n in range(8)
-    ]
+async def test_of_writers_that_saw_the_same_mark_one_wins(store: CounterStore, partition: PartitionId) -> None:
+    rivals = [store.apply(partition, None, Change(mark=mark(n), increments={"s": {"f": 1}})) for n in range(8)]
     assert sorted(await asyncio.gather(*rivals)) == [False] * 7 + [True]
     assert (await store.read(partition, LOOK)).cells["s"] == [1]
 
@@ -102,9 +94,7 @@ async def test_a_topic_id_may_hold_colons(store: CounterStore, partition: Partit
 
 
 @pytest.mark.parametrize("amount", [2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**63) + 1])
-async def test_amounts_beyond_a_double_are_exact(
-    store: CounterStore, partition: PartitionId, amount: int
-) -> None:
+async def test_amounts_beyond_a_double_are_exact(store: CounterStore, partition: PartitionId, amount: int) -> None:
     await must_apply(store, partition, Change(mark=mark(1), increments={"s": {"f": amount}}))
     assert (await store.read(partition, LOOK)).cells["s"] == [amount]
     await must_apply(store, partition, Change(mark=mark(2), increments={"s": {"f": -amount}}))
@@ -148,11 +138,7 @@ async def test_a_number_out_of_range_is_refused_before_anything_is_changed(
 
 
 @FEW
-@given(
-    batches=st.lists(
-        st.dictionaries(HOSTILE, st.dictionaries(HOSTILE, DELTAS, max_size=4), max_size=4), max_size=6
-    )
-)
+@given(batches=st.lists(st.dictionaries(HOSTILE, st.dictionaries(HOSTILE, DELTAS, max_size=4), max_size=4), max_size=6))
 async def test_increments_sum_like_a_plain_dict(
     store: CounterStore, fresh: Fresh, batches: list[dict[str, dict[str, int]]]
 ) -> None:
@@ -196,12 +182,8 @@ async def test_an_identity_is_found_in_the_latest_hour_that_holds_it(
 ) -> None:
     partition = fresh()
     pool = data.draw(st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=6, unique=True))
-    filed = data.draw(
-        st.dictionaries(st.integers(480_000, 480_004), st.lists(st.sampled_from(pool)), max_size=5)
-    )
-    await must_apply(
-        store, partition, Change(mark=mark(0), identities={"acme": filed, "other": {480_005: pool}})
-    )
+    filed = data.draw(st.dictionaries(st.integers(480_000, 480_004), st.lists(st.sampled_from(pool)), max_size=5))
+    await must_apply(store, partition, Change(mark=mark(0), identities={"acme": filed, "other": {480_005: pool}}))
     hours = range(480_001, 480_006)
     wanted = [*pool, 2**64 - 1]
     snapshot = await store.read(partition, Read(identities={"acme": (hours, wanted)}))
@@ -210,9 +192,7 @@ async def test_an_identity_is_found_in_the_latest_hour_that_holds_it(
 
 
 async def test_no_identity_is_mistaken_for_another(store: CounterStore, partition: PartitionId) -> None:
-    bytewise = [
-        sum(byte << 8 * place for place, byte in enumerate([n, 0, 10, 13, 0, 31, 255, n])) for n in range(256)
-    ]
+    bytewise = [sum(byte << 8 * place for place, byte in enumerate([n, 0, 10, 13, 0, 31, 255, n])) for n in range(256)]
     await must_apply(store, partition, Change(mark=mark(0), identities={"acme": {1: bytewise[::2]}}))
     snapshot = await store.read(partition, Read(identities={"acme": ([1], bytewise)}))
     assert list(snapshot.known["acme"]) == bytewise[::2]
@@ -247,9 +227,7 @@ async def test_due_lists_expired_slots_alone_and_at_most_128_of_them(
     store: CounterStore, partition: PartitionId
 ) -> None:
     expiries = {f"s{n:03}": 1_000 + n for n in range(200)}
-    await must_apply(
-        store, partition, Change(mark=mark(0), expiries={"acme": expiries, "other": {"theirs": 0}})
-    )
+    await must_apply(store, partition, Change(mark=mark(0), expiries={"acme": expiries, "other": {"theirs": 0}}))
 
     async def due(instant_ms: int) -> list[str]:
         return list((await store.read(partition, Read(due={"acme": instant_ms}))).due["acme"])
@@ -262,16 +240,12 @@ async def test_due_lists_expired_slots_alone_and_at_most_128_of_them(
 
 async def test_an_expiry_may_be_told_again(store: CounterStore, partition: PartitionId) -> None:
     for offset, expires_ms in enumerate((10, 30, 20)):
-        await must_apply(
-            store, partition, Change(mark=mark(offset), expiries={"acme": {"s": expires_ms, "t": 1}})
-        )
+        await must_apply(store, partition, Change(mark=mark(offset), expiries={"acme": {"s": expires_ms, "t": 1}}))
     assert (await store.read(partition, Read(due={"acme": 19}))).due == {"acme": ["t"]}
     assert (await store.read(partition, Read(due={"acme": 20}))).due == {"acme": ["t", "s"]}
 
 
-async def test_what_is_dropped_is_gone_and_its_expiry_forgotten(
-    store: CounterStore, partition: PartitionId
-) -> None:
+async def test_what_is_dropped_is_gone_and_its_expiry_forgotten(store: CounterStore, partition: PartitionId) -> None:
     await must_apply(store, partition, EVERYTHING)
     drop = Change(
         mark=mark(10),
@@ -290,9 +264,7 @@ async def test_what_is_dropped_is_gone_and_its_expiry_forgotten(
             due={"acme": 100},
         ),
     )
-    assert snapshot == Snapshot(
-        mark(10), {}, {"acme": {1: 480_001}}, {"s": [0], "kept": [1]}, {"acme": ["kept"]}
-    )
+    assert snapshot == Snapshot(mark(10), {}, {"acme": {1: 480_001}}, {"s": [0], "kept": [1]}, {"acme": ["kept"]})
     assert await store.slots(partition, "acme", "") == ["kept"]
     assert await store.dump(partition, ["s"]) == {"s": {}}
 
@@ -304,9 +276,7 @@ async def test_slots_are_listed_by_prefix_and_tenant(store: CounterStore, partit
     assert await store.slots(partition, "acme", "c") == []
 
 
-async def test_a_seed_is_set_absolutely_and_leaves_the_mark_alone(
-    store: CounterStore, partition: PartitionId
-) -> None:
+async def test_a_seed_is_set_absolutely_and_leaves_the_mark_alone(store: CounterStore, partition: PartitionId) -> None:
     await must_apply(store, partition, EVERYTHING)
     seed = {
         "seed": {f"f{n}": 2**63 - 1 - n for n in range(4_100)},

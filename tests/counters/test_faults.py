@@ -20,9 +20,7 @@ LOST_S = 1.0
 HOME = PartitionId("spend.events", 3)
 SLOT = "sg:{spend.events:3}:c:s"
 ONE = Change(mark=Mark("t", 1), increments={"s": {"f": 1}})
-TWO = Change(
-    mark=Mark("t", 2), increments={"s": {"f": 1}}, identities={"acme": {1: [1]}}, expiries={"acme": {"s": 1}}
-)
+TWO = Change(mark=Mark("t", 2), increments={"s": {"f": 1}}, identities={"acme": {1: [1]}}, expiries={"acme": {"s": 1}})
 LOOK = Read(cells={"s": ["f"]}, identities={"acme": ([1], [1])}, due={"acme": 9})
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Call = Callable[[RedisStore], Awaitable[object]]
@@ -214,9 +212,7 @@ async def test_a_server_that_evicts_is_unfit_and_the_message_says_what_to_set(
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "allkeys-lru"])
-async def test_where_config_is_forbidden_info_tells_the_policy(
-    lent_server: RedisProcess, policy: str
-) -> None:
+async def test_where_config_is_forbidden_info_tells_the_policy(lent_server: RedisProcess, policy: str) -> None:
     with admin(lent_server) as client:
         client.config_set("maxmemory-policy", policy)
     async with opened(url_of_worker(lent_server, "-config"), 5) as store:
@@ -245,9 +241,7 @@ async def test_no_password_where_one_is_needed_is_unfit(own_server: RedisProcess
 
 
 @pytest.mark.parametrize("rule", ["-hincrby", "-evalsha"])
-async def test_a_user_who_may_not_do_what_the_scripts_do_is_refused(
-    lent_server: RedisProcess, rule: str
-) -> None:
+async def test_a_user_who_may_not_do_what_the_scripts_do_is_refused(lent_server: RedisProcess, rule: str) -> None:
     async with opened(url_of_worker(lent_server, rule), 5) as store:
         with pytest.raises(StoreUnfit, match="redis refused access"):
             await store.apply(HOME, None, ONE)
@@ -261,10 +255,7 @@ async def test_a_user_who_may_not_use_our_keys_is_refused(lent_server: RedisProc
 
 async def test_the_documented_commands_are_enough(lent_server: RedisProcess) -> None:
     documented = (RedisStore.__doc__ or "").split("needs keys ``sg:*`` and ")[1].rstrip(" .\n")
-    names = [
-        name.strip().replace(" ", "|")
-        for name in documented.replace("\n", " ").replace(" and ", ", ").split(",")
-    ]
+    names = [name.strip().replace(" ", "|") for name in documented.replace("\n", " ").replace(" and ", ", ").split(",")]
     allowed = [f"+{'|'.join(name.lower().split())}" for name in names]
     rules = ["resetkeys", "~sg:*", "-@all", "+hello", "+auth", "+client", *allowed]
     store = RedisStore(url_of_worker(lent_server, *rules))
@@ -326,6 +317,53 @@ async def test_a_cluster_client_for_a_server_that_is_no_cluster_is_told_so(serve
     with pytest.raises(StoreUnfit, match="no cluster"):
         await store.check_fit()
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "failure", "words"),
+    [
+        ("MOVED 866 127.0.0.1:7001", StoreUnfit, "expected a cluster client"),
+        ("ERR unknown command 'EVALSHA'", StoreUnfit, "Redis 6.2 or Valkey"),
+        ("LOADING Redis is loading the dataset in memory", StoreUnavailable, "redis"),
+        ("BUSY Redis is busy running a script", StoreUnavailable, "redis"),
+        ("CLUSTERDOWN Hash slot not served", StoreUnavailable, "redis"),
+        ("MISCONF Redis is configured to save RDB snapshots, and key removed", StoreUnavailable, "redis"),
+        ("ERR something new about acme", StoreUnavailable, "redis answered ResponseError$"),
+    ],
+)
+async def test_what_the_server_answers_says_whether_to_wait_or_to_stop(
+    servers: Servers, answer: str, failure: type[Exception], words: str
+) -> None:
+    server = servers("redis")
+
+    async def refuse_scripts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", server.port)
+        while request := await reader.read(65_536):
+            if b"EVALSHA" in request:
+                writer.write(f"-{answer}\r\n".encode())
+                continue
+            behind_writer.write(request)
+            writer.write(await behind_reader.read(65_536))
+        behind_writer.close()
+
+    async with listening(refuse_scripts) as url, opened(url, 5) as store:
+        for call in (CALLS["read"], CALLS["apply"], CALLS["put"]):
+            with pytest.raises(failure, match=words) as raised:
+                await call(store)
+            assert isinstance(raised.value.__cause__, RedisError)
+
+
+async def test_a_slot_that_no_node_serves_is_unavailable(servers: Servers) -> None:
+    home = PartitionId("spend.events-unserved", 3)
+    with admin(servers("cluster")) as client:
+        slot = client.execute_command("CLUSTER KEYSLOT", "{spend.events-unserved:3}")
+        client.execute_command("CLUSTER DELSLOTS", slot)
+        try:
+            async with opened(servers("cluster"), 5) as store:
+                with pytest.raises(StoreUnavailable):
+                    await store.read(home, LOOK)
+        finally:
+            client.execute_command("CLUSTER ADDSLOTS", slot)
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://127.0.0.1", "redis://host:port", ""])

@@ -83,7 +83,7 @@ def test_a_refusal_never_shows_content(changes: dict[str, Any]) -> None:
             "unpriced without cost_nano_usd, provided or priced with it",
         ),
         ({"cache_hit": "yes"}, "cache_hit", "true or false"),
-        ({"team": "two words"}, "team", "1 to 128 printable ASCII characters other than space, quotes, "),
+        ({"team": "two words"}, "team", "1 to 128 printable ASCII characters other than space, double quote, "),
     ],
 )
 def test_a_refusal_names_line_field_and_expectation(changes: dict[str, Any], field: str, expected: str) -> None:

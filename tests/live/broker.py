@@ -11,6 +11,7 @@ from kafka.errors import KafkaError
 from agents.delivery import Message
 from spendgate.model.partition import partition_of
 from spendgate.model.topics import Topic, Topics
+from tests.live.waiting import until
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # an outage is what these tests are about
 MAX_BYTES = 4 * 1024 * 1024
@@ -45,6 +46,15 @@ class Broker:
             for topic in topics
         }
         self.admin.create_topics(wanted, wait_for_metadata=True)
+
+    def recreate(self, topic: Topic) -> None:
+        """Delete the event topic and make it anew, under the same name."""
+        self.admin.delete_topics([topic.name])
+        until(lambda: topic.name not in self.admin.list_topics(), "the topic deleted")
+        self.ends.clear()
+        self.create([topic])
+        self.producer.close()
+        del self.producer
 
     def topic_id(self) -> str:
         """The id of the event topic."""

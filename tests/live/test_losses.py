@@ -53,7 +53,6 @@ def test_a_flush_in_mid_stream_is_mended_from_the_log(make_world: MakeWorld, own
         world.verify()
         for seed in (2, 3, 4):
             flow(world, seed)
-            world.broker.flush()
             redis.flushall()
             redis.script_flush()
     world.settle()
@@ -99,6 +98,5 @@ def test_a_counter_lost_between_two_batches_is_never_judged_on(make_world: MakeW
             world.send(calls(20, number, tenant), wait=False)
             if number % 3 == 2:
                 redis.flushall()
-    world.broker.flush()
     world.settle()
     world.verify()

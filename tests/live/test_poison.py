@@ -36,7 +36,7 @@ ITEMS: dict[str, tuple[bytes, str, str | None]] = {
     "a string of 1 MB": (bad(agent=SENTINEL * 42_000), "out_of_range", "agent"),
     "a negative cost": (bad(cost_nano_usd=-1), "out_of_range", "cost_nano_usd"),
     "a cost of 2^53": (bad(cost_nano_usd=2**53), "out_of_range", "cost_nano_usd"),
-    "a huge cost": (bad(cost_nano_usd=10**40), "wrong_type", "cost_nano_usd"),
+    "a huge cost": (bad(cost_nano_usd=10**40), "out_of_range", "cost_nano_usd"),
     "a fractional cost": (bad(cost_nano_usd=0.5), "wrong_type", "cost_nano_usd"),
     "a prompt as a field's name": (bad(**{WORDS: 1}), "unknown_field", "(not an identifier)"),
     "an event of another tenant": (bad(tenant="globex"), "tenant_is_not_key", "tenant"),

@@ -71,7 +71,7 @@ def test_reordered_old_and_future_calls_are_judged_in_their_own_windows(make_wor
 def test_a_call_belongs_to_the_window_that_holds_its_millisecond(make_world: MakeWorld) -> None:
     midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0) - DAY
     world = make_world(settings=CREATE_TIME)
-    daily = policy("daily", budget("1", {"calendar": "day"}), budget("1", {"rolling": "1h"}))
+    daily = policy("daily", budget("1", {"calendar": "day"}))
     world.stage("acme", daily, "daily-1", at_ms=ms(midnight - DAY))
     world.worker()
     moments = {"first": timedelta(0), "last": DAY - timedelta(milliseconds=1), "next": DAY}

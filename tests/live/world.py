@@ -142,6 +142,7 @@ class World:
 
     def settle(self, deadline_s: float = DEADLINE_S) -> None:
         """Wait until all that was sent is applied, and acknowledged to the group."""
+        self.broker.flush()
         until(lambda: self.applied() or not self._anybody(), "every record applied", deadline_s)
         until(lambda: self._committed() or not self._anybody(), "every offset committed", deadline_s)
         if not (self.applied() and self._committed()):
