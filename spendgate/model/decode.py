@@ -49,6 +49,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
+_raw_item = msgspec.json.Decoder(msgspec.Raw)
 _head = msgspec.json.Decoder(_Head)
 _activation = msgspec.json.Decoder(Activation)
 
@@ -106,7 +107,7 @@ def _quickly(tenant: str, value: bytes) -> Decoded | None:
 
 def _one_by_one(tenant: str, value: bytes) -> Decoded:
     try:
-        items = _raw_items.decode(value) if value.lstrip()[:1] == b"[" else [msgspec.Raw(value)]
+        items = _raw_items.decode(value) if value.lstrip()[:1] == b"[" else [_raw_item.decode(value)]
     except UNREADABLE:
         return Decoded(tenant, [], [], [Fault(0, "bad_json", None, "a JSON object or an array of them, in UTF-8")])
     if not items:

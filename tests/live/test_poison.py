@@ -48,7 +48,7 @@ OTHER = encode_events(call("globex", "good", NOW))
 GOOD = encode_events(call("acme", "good", NOW))
 
 MESSAGES: dict[str, tuple[bytes | None, bytes | None, int, str]] = {
-    "bad JSON": (b"acme", b'{"prompt": "' + SENTINEL.encode(), 0, "bad_json"),
+    "bad JSON": (b"acme", b'{"id": "' + SENTINEL.encode(), 0, "bad_json"),
     "no UTF-8": (b"acme", b'{"id": "\xff' + SENTINEL.encode() + b'"}', 0, "bad_json"),
     "NaN": (b"acme", NAN, 0, "bad_json"),
     "an empty array": (b"acme", b"[]", 0, "empty_batch"),
