@@ -18,7 +18,7 @@ def test_a_worker_killed_at_any_step_loses_nothing_and_counts_nothing_twice(worl
         worker = world.worker(SPENDGATE_FAULT=f"{step}:{2 if seed else 3}")
         for tenant in TENANTS:
             world.send(calls(120, seed, tenant), per_message=20)
-        until(lambda worker=worker: worker.owned(), "an assignment")
+        until(worker.owned, "an assignment")
         for tenant in TENANTS:
             world.send(calls(60, 100 + seed, tenant), per_message=20)
         assert worker.ended() == KILLED, step

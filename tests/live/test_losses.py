@@ -29,7 +29,7 @@ def flow(world: World, seed: int, count: int = 200) -> None:
 
 def snapshot(redis: "Redis") -> dict[bytes, bytes]:
     """All keys as they stand."""
-    return {key: redis.dump(key) for key in redis.scan_iter(count=10_000)}
+    return {key: kept for key in redis.scan_iter(count=10_000) if (kept := redis.dump(key)) is not None}
 
 
 def restore(redis: "Redis", keys: dict[bytes, bytes]) -> None:

@@ -1,8 +1,6 @@
 """A policy is staged, edited, reverted and ended while events flow, and workers die at each step of it."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Event as Flag
-from threading import Thread
 
 from redis import Redis
 

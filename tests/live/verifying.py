@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 import msgspec
 from redis import Redis
@@ -96,7 +97,7 @@ def _leftovers(client: "Redis", id_: PartitionId, replay: LogReplay) -> list[str
     remembered: dict[bytes, float] = {}
     faults = []
     for tenant in replay.tenants():
-        expiries = dict(client.zrange(keys.expiries(tenant), 0, -1, withscores=True))
+        expiries = dict(cast("list[tuple[bytes, float]]", client.zrange(keys.expiries(tenant), 0, -1, withscores=True)))
         remembered |= expiries
         late_ms, owed = replay.document(tenant).late_ms, replay.cells(tenant)
         faults += [f"not owed: {slot!r}" for slot, at in expiries.items() if at > late_ms and slot.decode() not in owed]
