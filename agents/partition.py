@@ -17,7 +17,7 @@ from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
 MAX_SLOTS = 4_000_000
 """Past this many cached slots (about 2 GB) a tenant's cache is dropped and read again as it is needed."""
 
-_PER_BATCH = ("watermark_ms", "late_ms", "duplicate_hour", "hours", "corrections")
+_PER_BATCH = ("watermark_ms", "late_ms", "duplicate_hour", "hours", "calls", "corrections")
 """The fields of a tenant's document that a batch may change; the others change with an activation."""
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

@@ -6,7 +6,6 @@ from agents.delivery import Fatal
 from agents.log import Log
 from agents.metrics import SEEDED
 from agents.steps import Step, of_tenant, steps
-from spendgate.engine.clock import BEGINNING
 from spendgate.engine.seed import Replay, Seeder, Survey, seed_instant_ms
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.policy import Policy
@@ -46,7 +45,7 @@ class Rebuild:
         ``document``: the tenant's, with the clock as it stands at the activation.
         """
         seeder = Seeder(tenant, staging, policy, document.late_ms, {})
-        if document.watermark_ms == BEGINNING or seed_instant_ms(policy, document.late_ms) is None:
+        if not document.calls or seed_instant_ms(policy, document.late_ms) is None:
             return seeder
         await self.require(partition, 0)
         if document.corrections:

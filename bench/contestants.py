@@ -1,7 +1,7 @@
 """Who takes part: the stock agents and the shadow agent, each as processes on a ground of its own."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +24,12 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One line of the comparison. ``ground`` makes its ground anew, or names the one that it shares.
+    """One line of the comparison: ``stock`` names an agent of ``bench.peers``, else it is the shadow agent.
 
-    ``events``: how many a run has; ``warm``: how many are done before it is measured.
+    ``packed``: events in a message. ``events``: how many a run has; ``warm``: how many are done before it is measured.
     """
 
     name: str
-    ground: Callable[[], Ground]
     packed: int
     events: int
     warm: int

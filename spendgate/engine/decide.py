@@ -62,7 +62,7 @@ def _decide(  # noqa: C901 - the law's order on one screen; a call per pair woul
                         else:
                             pairs[pair]["used"] = admitted[ref, 0]
                             pairs[pair]["recorded"] = recorded[ref, 0]
-                        _judge_budget(rules, thresholds, pairs, pair, cost, admitted, total_admitted, view_slots)
+                        _judge_budget(rules, thresholds, pairs, pair, cost, admitted, view_slots)
                 elif rules[rule]["kind"] == BOUNDARY:
                     _judge_boundary(rules, calls, call, pairs, pair)
                 else:
@@ -101,7 +101,7 @@ def _decide(  # noqa: C901 - the law's order on one screen; a call per pair woul
 
 @jit
 def _judge_budget(
-    rules: Records, thresholds: Int, pairs: Records, pair: int, cost: int, admitted: Int, totals: Int, view_slots: Int
+    rules: Records, thresholds: Int, pairs: Records, pair: int, cost: int, admitted: Int, view_slots: Int
 ) -> None:
     if cost == UNKNOWN:
         return
@@ -116,7 +116,7 @@ def _judge_budget(
         elif rules[rule]["window"] == ROLLING:
             room = rules[rule]["cap"] - cost
             pairs[pair]["reset"] = (
-                _first_bucket_with_room(admitted, totals, view_slots, pairs[pair]["ref"], pairs[pair]["window"], room)
+                _first_bucket_with_room(admitted, view_slots, pairs[pair]["ref"], pairs[pair]["window"], used, room)
                 * rules[rule]["width_ms"]
             )
     elif thresholds[rule, 0] != UNKNOWN and used + cost >= thresholds[rule, 0]:
@@ -173,23 +173,23 @@ def _rolling_sum(cells: Int, totals: Int, view_slots: Int, view: int, bucket: in
 
 
 @jit
-def _first_bucket_with_room(cells: Int, totals: Int, view_slots: Int, view: int, bucket: int, room: int) -> int:
-    """The first later bucket whose window holds no more than ``room`` nano-USD of what is there now.
+def _first_bucket_with_room(cells: Int, view_slots: Int, view: int, bucket: int, used: int, room: int) -> int:
+    """The first later bucket whose window holds no more than ``room`` of the ``used`` nano-USD.
 
-    ``room``: less than the window's sum. Counted from the young end, and only up to ``room``, as the window's true
-    sum may be more than a counter holds; whole blocks at once where they fit.
+    A sum at MAX_SUM may have been cut, and taking from it what leaves would free too much: then what stays is
+    summed, from the young end and no further than past ``room``, so that it cannot overflow.
     """
-    found, at = 0, bucket
-    while at > bucket - BUCKETS:
-        slot = view_slots[view, (at >> 4) - (bucket >> 4) + 15]
-        if at & 15 == 15 and found + totals[slot] <= room:
-            found += totals[slot]
-            at -= 16
-            continue
-        found += cells[slot, at & 15]
-        if found > room:
-            break
+    if used < MAX_SUM:
+        left, later = used, bucket
+        while left > room and later < bucket + BUCKETS:
+            gone = later - BUCKETS + 1
+            left -= cells[view_slots[view, (gone >> 4) - (bucket >> 4) + 15], gone & 15]
+            later += 1
+        return later
+    stays, at = 0, bucket + 1
+    while stays <= room and at > bucket - BUCKETS + 1:
         at -= 1
+        stays += cells[view_slots[view, (at >> 4) - (bucket >> 4) + 15], at & 15]
     return at + BUCKETS
 
 

@@ -25,8 +25,8 @@ class TenantDocument(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """What is true of a tenant at a mark, besides counters and identities.
 
     ``hours``: whole hours since the epoch that hold identities. ``ended``: stagings that may not come back.
-    ``passed``: the ids of activations, so that a repeat is void. ``corrections``: whether the log holds any
-    correction of the tenant.
+    ``passed``: the ids of activations, so that a repeat is void. ``calls``, ``corrections``: whether the log holds any
+    of the tenant.
     """
 
     watermark_ms: int = BEGINNING
@@ -37,6 +37,7 @@ class TenantDocument(Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     ended: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     hours: tuple[int, ...] = ()
+    calls: bool = False
     corrections: bool = False
 
     @property

@@ -179,6 +179,7 @@ class Tenant:
         return msgspec.structs.replace(
             self.document,
             **prepared.timed.after._asdict(),
+            calls=self.document.calls or bool(prepared.calls.events),
             corrections=self.document.corrections or prepared.has_corrections,
         )
 

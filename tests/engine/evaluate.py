@@ -24,19 +24,31 @@ def evaluate(
     policies: Mapping[str, Policy], batches: Sequence[Sequence[Record]]
 ) -> tuple[LogReplay, dict[Place, Decision]]:
     """Replay a log that was cut into batches; decisions by place."""
-    replay = LogReplay(Source("spend.events", "topic-id", 0), policies, AT)
+    replay = new_replay(policies)
     decisions: dict[Place, Decision] = {}
     for batch in batches:
-        waiting: dict[str, Calls] = {}
-        for record in batch:
-            if isinstance(record.body, Activation):
-                _judge(replay, waiting, decisions)
-                replay.pass_activation(record.body, record.position.offset, record.received_at_ms)
-            else:
-                calls = waiting.setdefault(record.body.tenant, Calls())
-                calls.add_message(record.position.offset, record.received_at_ms, [record.position.index], [record.body])
-        _judge(replay, waiting, decisions)
+        decisions |= feed(replay, batch)
     return replay, decisions
+
+
+def new_replay(policies: Mapping[str, Policy]) -> LogReplay:
+    """A replay that has seen nothing yet."""
+    return LogReplay(Source("spend.events", "topic-id", 0), policies, AT)
+
+
+def feed(replay: LogReplay, batch: Sequence[Record]) -> dict[Place, Decision]:
+    """Pass a batch of whole messages; its decisions by place."""
+    decisions: dict[Place, Decision] = {}
+    waiting: dict[str, Calls] = {}
+    for record in batch:
+        if isinstance(record.body, Activation):
+            _judge(replay, waiting, decisions)
+            replay.pass_activation(record.body, record.position.offset, record.received_at_ms)
+        else:
+            calls = waiting.setdefault(record.body.tenant, Calls())
+            calls.add_message(record.position.offset, record.received_at_ms, [record.position.index], [record.body])
+    _judge(replay, waiting, decisions)
+    return decisions
 
 
 def _judge(replay: LogReplay, waiting: dict[str, Calls], decisions: dict[Place, Decision]) -> None:

@@ -48,10 +48,11 @@ class Broker:
         self.admin.create_topics(wanted, wait_for_metadata=True)
 
     def recreate(self, topic: Topic) -> None:
-        """Delete the event topic and make it anew, under the same name."""
+        """Delete a topic and make it anew, under the same name."""
         self.admin.delete_topics([topic.name])
         until(lambda: topic.name not in self.admin.list_topics(), "the topic deleted")
-        self.ends.clear()
+        if topic.name == self.topics.events.name:
+            self.ends.clear()
         self.create([topic])
         self.producer.close()
         del self.producer

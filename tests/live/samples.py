@@ -31,6 +31,7 @@ def budget(
 
 
 MONTHLY = policy("monthly", budget("1.5", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
+EDITED = policy("monthly", budget("2", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
 ROLLING = policy(
     "rolling",
     budget("0.2", {"rolling": "24h"}, ["employee"], "review"),

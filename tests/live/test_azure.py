@@ -23,14 +23,14 @@ from tests.stack import OwnRedis
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CALLS = {"code": 8_819, "conv": 19_366}
 SEED = 1
-MONTHLY = policy("monthly", budget("40", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
-EDITED = policy("monthly", budget("45", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
+MONTHLY = policy("monthly", budget("8", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
+EDITED = policy("monthly", budget("9", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
 HOURLY = policy(
     "hourly",
     budget("0.5", {"rolling": "15m"}, ["employee"], "review"),
     {"boundary": {"max_input_tokens": 4000, "on_breach": "deny"}},
 )
-SHARED = policy("shared", budget("100", {"lifetime": True}, on_breach="warn"))
+SHARED = policy("shared", budget("60", {"lifetime": True}, on_breach="warn"))
 
 in_ci = pytest.mark.skipif(bool(os.environ.get("CI")), reason="the traces are not used in CI")
 without = pytest.mark.skipif(

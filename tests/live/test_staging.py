@@ -6,14 +6,13 @@ from redis import Redis
 
 from spendgate.model.event import Event
 from tests.live.conftest import MakeWorld
-from tests.live.samples import LIFETIME, MONTHLY, POLICIES, ROLLING, budget, call, calls, ms, policy
+from tests.live.samples import EDITED, LIFETIME, MONTHLY, POLICIES, ROLLING, call, calls, ms
 from tests.live.waiting import until
 from tests.live.workers import KILLED
 from tests.live.world import CREATE_TIME, World, activation
 from tests.stack import OwnRedis
 
 NOW = datetime.now(UTC)
-EDITED = policy("monthly", budget("2", {"calendar": "month"}, ["team"], warn_at_percent=[50, 80]))
 
 
 def correction(of: Event, cost_nano_usd: int) -> Event:

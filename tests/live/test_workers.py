@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import count
 
-from tests.live.samples import POLICIES, calls
+from tests.live.samples import EDITED, POLICIES, calls
 from tests.live.waiting import until
 from tests.live.world import World
 
@@ -37,8 +37,10 @@ def test_partitions_move_between_workers_while_events_flow(world: World) -> None
     first, second = world.worker("one"), world.worker("two")
     flow.until(lambda: len(first.owned()) == len(second.owned()) == 4, "four partitions each")
     second.kill()
-    third = world.worker("three")
+    third = world.worker(None)  # without a slot of its own it leaves the group when it is told to stop
     flow.until(lambda: third.owned() and first.owned() | third.owned() == ALL, "a share for the third")
+    for tenant in TENANTS:
+        world.stage(tenant, EDITED, "monthly-2", ends=["monthly-1"])
     fourth = world.worker("two")
     flow.until(lambda: fourth.owned(), "a share for the one that was killed and came back")
     third.terminate()
@@ -48,4 +50,4 @@ def test_partitions_move_between_workers_while_events_flow(world: World) -> None
     assert fourth.alive()
     world.verify()
     for tenant in TENANTS:
-        world.recount(tenant, "monthly-1")
+        world.recount(tenant, "monthly-2")

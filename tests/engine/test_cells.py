@@ -1,0 +1,58 @@
+"""What the engine asks a store to keep is what the recount counts, and is all that later verdicts need."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spendgate.engine.counters import MAX_SUM
+from spendgate.engine.tenant import Tenant
+from spendgate.model.policy import Policy
+from spendgate.simulate.replay import LogReplay
+from tests.engine.evaluate import evaluate, feed, new_replay
+from tests.engine.scenes import examples, readable_cells
+from tests.oracle.oracle import Oracle
+from tests.strategies import Log, batches, logs
+
+SLOW = examples(40)
+
+
+@given(data=st.data(), log=logs())
+@SLOW
+def test_the_cells_are_those_of_the_recount(data: st.DataObject, log: Log) -> None:
+    replay, _ = evaluate(log.documents, data.draw(batches(log.records)))
+    oracle = Oracle(log.documents)
+    for record in log.records:
+        oracle.feed(record)
+    assert readable_cells(replay, log.documents) == oracle.counters(readable_only=True)
+
+
+@given(log=logs())
+@SLOW
+def test_no_cell_is_negative_and_none_admits_more_than_was_recorded(log: Log) -> None:
+    replay, _ = evaluate(log.documents, [log.records])
+    for tenant in replay.tenants():
+        for fields in replay.cells(tenant).values():
+            assert all(0 <= value <= MAX_SUM for value in fields.values())
+            for name, admitted in fields.items():
+                if name.startswith("a"):
+                    assert admitted <= fields[f"r{name[1:]}"]
+
+
+def forget(replay: LogReplay, policies: dict[str, Policy]) -> None:
+    """Let every tenant start again from what a store would still have: document, readable cells, identities."""
+    for tenant in replay.tenants():
+        past = replay._pasts[tenant]
+        document = replay.document(tenant)
+        past.cells = {slot: dict(fields) for slot, fields in replay.cells(tenant).items()}
+        past.known = {identity: hour for identity, hour in past.known.items() if hour in document.hours}
+        past.judge = Tenant(tenant, document, policies)
+
+
+@given(data=st.data(), log=logs())
+@SLOW
+def test_a_restart_from_what_is_stored_changes_no_decision(data: st.DataObject, log: Log) -> None:
+    _, expected = evaluate(log.documents, [log.records])
+    replay, found = new_replay(log.documents), {}
+    for batch in data.draw(batches(log.records)):
+        found |= feed(replay, batch)
+        forget(replay, log.documents)
+    assert found == expected
