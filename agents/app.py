@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from agents.activation import Activator
 from agents.delivery import Fatal, Settings, make_app, run
-from agents.exits import one_line
+from agents.exits import leave, one_line
 from agents.faust_private import App
 from agents.health import Health
 from agents.log import Log
@@ -113,4 +113,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))  # at once: the interpreter's own end can crash in a thread of a consumer that still runs

@@ -53,8 +53,8 @@ def test_a_stack_goes_up_shows_itself_and_goes_down(home: Path) -> None:
     [
         ("starting kafka", signal.SIGINT),
         ("starting redis", signal.SIGTERM),
-        ("redis answers", signal.SIGINT),
-        ("redis answers", signal.SIGHUP),
+        ("starting redis", signal.SIGINT),
+        ("starting redis", signal.SIGHUP),
     ],
 )
 def test_an_interrupted_up_leaves_nothing_running(home: Path, moment: str, number: signal.Signals) -> None:

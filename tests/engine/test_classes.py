@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from spendgate.engine import classes as engine_classes
 from spendgate.engine.classes import MODEL_DENIED, VENDOR_DENIED, Classes
 from spendgate.engine.scope import ScopeIndex
 from spendgate.model.event import Event
-from spendgate.model.policy import Policy
+from spendgate.model.policy import Policy, Rule
 from tests.engine.scenes import START, examples, policy
 from tests.oracle.drawn_logs import VALUES
 from tests.oracle.limits import boundary_breach
@@ -53,13 +54,12 @@ def naive_rules_of(found: Sequence[Policy], call: Event) -> list[tuple[int, int]
     return pairs
 
 
-def naive_fixed(rule: object, call: Event) -> int:
-    boundary, review = getattr(rule, "boundary", None), getattr(rule, "review", None)
-    if boundary is not None:
-        code = boundary_breach(boundary, call)
+def naive_fixed(rule: Rule, call: Event) -> int:
+    if rule.boundary is not None:
+        code = boundary_breach(rule.boundary, call)
         return {"model_denied": MODEL_DENIED, "vendor_denied": VENDOR_DENIED}.get(code or "", 0)
-    if review is not None:
-        when = review.when
+    if rule.review is not None:
+        when = rule.review.when
         return int(
             (when.models is None or among(call.model, when.models))
             and (when.vendors is None or among(call.vendor, when.vendors))
@@ -83,14 +83,12 @@ def test_bit_sets_find_the_policies_that_look(drawn: list[dict[str, object]], ca
 @given(drawn=st.lists(policies(), min_size=1, max_size=4), log=st.lists(familiar, min_size=1, max_size=10))
 def test_a_call_has_the_rules_that_one_by_one_would_be_found(drawn: list[Policy], log: list[Event]) -> None:
     classes = Classes.of(drawn)
-    assert [rules_of(classes, call) for call in log] == [naive_rules_of(drawn, call) for call in log]
-    assert [rules_of(classes, call) for call in log] == [naive_rules_of(drawn, call) for call in log]
+    expected = [naive_rules_of(drawn, call) for call in log]
+    assert [rules_of(classes, call) for call in log] == expected
+    assert [rules_of(classes, call) for call in log] == expected
 
 
-def test_past_its_bound_the_table_starts_anew_and_still_answers(monkeypatch: object) -> None:
-    from pytest import MonkeyPatch
-
-    assert isinstance(monkeypatch, MonkeyPatch)
+def test_past_its_bound_the_table_starts_anew_and_still_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_classes, "MAX_CLASSES", 10)
     drawn = [policy({"boundary": {"models": {"deny": ["m-1*"]}, "on_breach": "deny"}})]
     classes = Classes.of(drawn)
