@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 CRASH = 70
 STOP_WITHIN_S = 12.0
-CRASH_WITHIN_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +52,12 @@ class Exit:
         self._end = end
         self._lock = threading.Lock()
 
-    def crash(self, reason: BaseException, within_s: float = CRASH_WITHIN_S) -> None:
-        """Log why, once, and end the process in at most ``within_s``. May be called from any thread."""
+    def crash(self, reason: BaseException) -> None:
+        """Log why, once, and end the process at once. May be called from any thread.
+
+        A crash needs no graceful stop, for what was not acknowledged is delivered again; and mode's own runs in the
+        main thread while the consumer's still uses uvloop, which is no safe thing to do.
+        """
         with self._lock:
             if self.reason is not None:
                 return
@@ -62,7 +65,7 @@ class Exit:
             self.code = reason.code if isinstance(reason, Fatal) else CRASH
         log.critical("worker ends with exit code %d: %s", self.code, one_line(reason))
         log.debug("the reason in full", exc_info=reason)
-        self.within(within_s)
+        self._end(self.code)
 
     def within(self, seconds: float = STOP_WITHIN_S) -> None:
         """End the process hard after ``seconds`` if it still lives then: with the code of the reason, or 0 if it was

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
-from aiokafka import AIOKafkaProducer, ConsumerRecord, codec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, codec
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -32,6 +32,7 @@ from mode.types import ServiceT
 
 WATCH_EVERY_S = 2.0
 COMMIT_WITHIN_S = 5.0
+FETCH_WAIT_MS = 10
 
 
 class Overseer(Protocol):
@@ -100,6 +101,13 @@ def chunks(records: Sequence[ConsumerRecord], max_messages: int, max_bytes: int)
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The consumer's thread: a commit refused because of a rebalance is no crash, and a crash prints no trace."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        """aiokafka has one fetch under way a broker, and leaves out partitions whose records wait: the others, if
+        they are silent, then hold it for as long as Faust lets it wait (1.5 s), and the busy one starves."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         mine = self.assignment()

@@ -199,7 +199,7 @@ def test_chunks_keep_order_and_bounds(given_records: list[Any], messages: int, s
 def test_the_first_reason_of_an_end_stands(caplog: pytest.LogCaptureFixture) -> None:
     ended: list[int] = []
     ending = Exit(ended.append)
-    ending.crash(Fatal("no\ntopic", 3), within_s=0)
+    ending.crash(Fatal("no\ntopic", 3))
     ending.crash(ValueError("later"))
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL] == [
         "worker ends with exit code 3: no topic"

@@ -122,6 +122,6 @@ def readable_cells(
 def examples(count: int) -> settings:
     """So many examples under the default profile, and more by as much as another profile asks for more."""
     return settings(
-        max_examples=max(1, count * settings.default.max_examples // 100),
+        max_examples=max(1, count * (settings.default or settings()).max_examples // 100),
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from spendgate.engine.counters import MAX_SUM
 from spendgate.engine.tenant import Tenant
+from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
 from spendgate.simulate.replay import LogReplay
-from tests.engine.evaluate import evaluate, feed, new_replay
+from tests.engine.evaluate import Place, evaluate, feed, new_replay
 from tests.engine.scenes import examples, readable_cells
 from tests.oracle.oracle import Oracle
 from tests.strategies import Log, batches, logs
@@ -51,7 +52,8 @@ def forget(replay: LogReplay, policies: dict[str, Policy]) -> None:
 @SLOW
 def test_a_restart_from_what_is_stored_changes_no_decision(data: st.DataObject, log: Log) -> None:
     _, expected = evaluate(log.documents, [log.records])
-    replay, found = new_replay(log.documents), {}
+    replay = new_replay(log.documents)
+    found: dict[Place, Decision] = {}
     for batch in data.draw(batches(log.records)):
         found |= feed(replay, batch)
         forget(replay, log.documents)

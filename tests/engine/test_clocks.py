@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from spendgate.engine.clock import Clock, advance
 from spendgate.engine.windows import HOUR_MS
+from spendgate.model.activation import Activation
 from spendgate.model.decision import Position
+from spendgate.model.event import Event
 from spendgate.model.settings import Settings
 from tests.engine.evaluate import evaluate, feed, new_replay
 from tests.engine.scenes import START, TENANT, call, examples, log_of
@@ -97,7 +99,8 @@ def test_watermark_and_horizons_are_those_of_the_recount_and_never_move_back(log
             expected.duplicate_horizon_hour,
         )
         assert all(now >= then for now, then in zip(document.clock, before.get(tenant, document.clock), strict=True))
-        assert all(hour >= document.duplicate_hour for hour in document.hours)
+        # An activation moves the clock alone; the next call has what is behind the horizon forgotten.
+        assert isinstance(record.body, Activation) or all(h >= document.duplicate_hour for h in document.hours)
         before[tenant] = document.clock
 
 
@@ -135,5 +138,5 @@ def test_a_call_at_the_late_horizon_is_not_late(behind_ms: int, is_late: bool) -
     assert decisions[1, 0].tenant == TENANT
 
 
-def _taken_at_start(body: object) -> Record:
-    return Record(Position("spend.events", 0, 1, 0), to_ms(START), body)  # type: ignore[arg-type]
+def _taken_at_start(body: Event) -> Record:
+    return Record(Position("spend.events", 0, 1, 0), to_ms(START), body)

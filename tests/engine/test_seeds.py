@@ -18,9 +18,12 @@ from tests.engine.evaluate import evaluate, place_of
 from tests.engine.scenes import budget, call, correction, examples, log_of, policy, readable_cells, staged
 from tests.oracle.documents import Record, to_ms
 from tests.oracle.seed import seed_instant_ms
-from tests.strategies import Log, logs, policies, policy_hash
+from tests.strategies import Log, budgets, logs, policy_hash, rules
 
 HOURS = timedelta(hours=1)
+with_a_budget = st.builds(
+    lambda drawn, others: policy({"budget": drawn}, *others), budgets(), st.lists(rules(), max_size=2)
+)
 
 
 def of_one_tenant(log: Log) -> list[Record]:
@@ -54,7 +57,7 @@ def counting(record: Record, decision: Decision | None, instant_ms: int | None) 
     return Record(record.position, record.received_at_ms, _outcome(body))
 
 
-@given(log=logs(activations=False), which=policies())
+@given(log=logs(activations=False), which=with_a_budget)
 @examples(40)
 def test_a_staging_in_mid_log_counts_as_if_it_had_stood_since_its_seed_instant(log: Log, which: Policy) -> None:
     past = of_one_tenant(log)

@@ -64,8 +64,8 @@ def _values(slot: str, fields: list[str], stored: Mapping[int, tuple[int, int]])
     return [stored.get(block + int(name[1:].split(" ")[0]), (0, 0))[name[0] == "r"] for name in fields]
 
 
-def capped(cap: int, window: dict[str, Any]) -> Policy:
-    return policy(budget(usd_text(cap), window, on_breach="review"))
+def capped(cap: int, window: dict[str, Any], name: str = "policy") -> Policy:
+    return policy(budget(usd_text(cap), window, on_breach="review"), name=name)
 
 
 amounts = st.sampled_from([0, 1, DEAREST, 2**61, MAX_SUM - 1, MAX_SUM]) | st.integers(0, MAX_SUM)
@@ -125,14 +125,13 @@ def test_a_counter_takes_what_still_fits(engine: Engine, window: dict[str, Any],
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
 def test_many_dear_calls_stop_at_the_most_and_stay_over_every_cap(window: dict[str, Any]) -> None:
-    tight, wide = capped(1, window), capped(MAX_SUM, window)
-    wide.metadata.name = "wide"
+    tight, wide = (capped(cap, window, name) for cap, name in ((1, "tight"), (MAX_SUM, "wide")))
     documents = {policy_hash(each): each for each in (tight, wide)}
     bodies = [call(timedelta(), f"e{n}", DEAREST) for n in range(514)]
     log = log_of(staged(tight, staging="tight"), staged(wide, staging="wide"), *bodies)
     replay, found = evaluate(documents, [log])
     assert {value for fields in replay.cells(TENANT).values() for value in fields.values()} == {MAX_SUM}
     verdicts = [{reason.policy: reason.verdict for reason in decision.reasons} for decision in found.values()]
-    assert [each["policy"] for each in verdicts] == ["review"] * 514
+    assert [each["tight"] for each in verdicts] == ["review"] * 514
     # 512 calls are 512 nano-USD short of 2^62.
     assert ["wide" in each and each["wide"] == "review" for each in verdicts] == [False] * 512 + [True] * 2
