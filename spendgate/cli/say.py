@@ -18,6 +18,20 @@ def notice(line: str) -> None:
 
 
 @contextmanager
+def told_without_kafka() -> Iterator[None]:
+    """Turn what can go wrong with files into one line and an exit code; needs no client of Kafka's."""
+    with one_line_errors():
+        try:
+            yield
+        except InputError as error:
+            raise Failure(str(error), USAGE) from None
+        except OSError as error:
+            raise Failure(f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE) from None
+        except KeyboardInterrupt:
+            raise Failure("interrupted", INTERRUPTED) from None
+
+
+@contextmanager
 def told_clearly() -> Iterator[None]:
     """Turn what can go wrong with files and Kafka into one line and an exit code, never a stack trace."""
     with one_line_errors():

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spendgate.cli.policies import policies_of
-from spendgate.cli.say import notice, told_clearly
+from spendgate.cli.say import notice, told_without_kafka
 
 if TYPE_CHECKING:
     from spendgate.simulate.files import Report
@@ -30,7 +30,7 @@ def simulate(
     """Run policies over recorded events with the engine of the live path, and show totals by verdict."""
     from spendgate.ledger.reader_options import ReadOptions, parse_mapping
 
-    with told_clearly():
+    with told_without_kafka():
         from spendgate.simulate.files import simulate_file
 
         policies = policies_of(policy)

@@ -1,0 +1,61 @@
+"""Drawn logs as files of events, and what the recount says of them when it reads them as the simulator does."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from spendgate.model.activation import Activation, SettingsChange
+from spendgate.model.canonical import policy_hash
+from spendgate.model.decision import Position
+from spendgate.model.event import Event, encode_events
+from spendgate.model.policy import Policy
+from spendgate.simulate.files import BEFORE_ALL
+from tests.oracle.documents import OracleDecision, Record, to_ms
+from tests.oracle.matching import in_scope
+from tests.oracle.oracle import Oracle
+from tests.strategies import Log
+
+
+def events_of(log: Log) -> list[Event]:
+    """What the log holds besides activations."""
+    return [record.body for record in log.records if isinstance(record.body, Event)]
+
+
+def write_events(path: Path, events: Sequence[Event]) -> Path:
+    """A file of one event a line."""
+    path.write_bytes(b"".join(encode_events(event) + b"\n" for event in events))
+    return path
+
+
+def recount(policies: Sequence[Policy], events: Sequence[Event]) -> list[tuple[Event, OracleDecision]]:
+    """Each call that is no duplicate and what is said of it, in the order of the file.
+
+    Every policy is staged before all, all reasons are asked for, and the broker took an event at its own time.
+    """
+    documents = {policy_hash(policy): policy for policy in policies}
+    oracle = Oracle(documents)
+    for tenant in sorted({event.tenant for event in events}):
+        for n, body in enumerate(_beginning(tenant, documents)):
+            oracle.feed(Record(Position("file", 0, n, 0), to_ms(BEFORE_ALL), body))
+    found = [
+        (event, oracle.feed(Record(Position("file", 0, n, 0), to_ms(event.time), event)))
+        for n, event in enumerate(events)
+    ]
+    return [(event, decision) for event, decision in found if decision is not None]
+
+
+def _beginning(tenant: str, documents: Mapping[str, Policy]) -> list[Activation]:
+    plain = Activation(kind="activation", id="settings", tenant=tenant, time=BEFORE_ALL, action="settings",
+                       settings=SettingsChange(reasons="all"))  # fmt: skip
+    staged = [
+        msgspec.structs.replace(plain, id=digest, action="stage", staging=digest, hash=digest,
+                                policy=policy.metadata.name, settings=None)
+        for digest, policy in documents.items()
+    ]  # fmt: skip
+    return [plain, *staged]
+
+
+def matching(policies: Sequence[Policy], event: Event) -> list[str]:
+    """The names of the policies that look at the event."""
+    return [policy.metadata.name for policy in policies if in_scope(policy.spec.scope, event)]
