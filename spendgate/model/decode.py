@@ -61,7 +61,7 @@ _NAMES = (
 _names_of = attrgetter(*_NAMES)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _WHERE = re.compile(r" - at `\$(?:\[[^\]]*\])?\.?([^`]*)`$")
-_QUOTED = re.compile(r"field `([^`]*)`")
+_OBJECT = re.compile(r"Object (missing required|contains unknown) field `(.*?)`(?: - at `\$\.settings`)?", re.DOTALL)
 
 
 def decode_message(key: bytes | None, value: bytes | None, partition: int, partitions: int) -> Decoded:
@@ -148,12 +148,10 @@ def _fault_of(index: int, item: bytes, error: Exception) -> Fault:
 
 def _explain(index: int, message: str) -> Fault:
     """msgspec's message in our words. It may quote a value, so only its shape is used."""
-    quoted = _QUOTED.search(message)
-    if "unknown field" in message:
-        name = echo_field(quoted.group(1)) if quoted else None
-        return Fault(index, "unknown_field", name, "a field of the event schema")
-    if "missing required field" in message and quoted:
-        return Fault(index, "missing_field", quoted.group(1), "the field to be there")
+    if found := _OBJECT.fullmatch(message):
+        if found.group(1) == "missing required":
+            return Fault(index, "missing_field", echo_field(found.group(2)), "the field to be there")
+        return Fault(index, "unknown_field", echo_field(found.group(2)), "a field of the event schema")
     where = _WHERE.search(message)
     field = echo_field(where.group(1)) if where and where.group(1) else None
     if "Invalid enum value" in message:
