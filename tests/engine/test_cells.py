@@ -1,19 +1,27 @@
 """What the engine asks a store to keep is what the recount counts, and is all that later verdicts need."""
 
+from datetime import timedelta
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spendgate.engine.calls import Calls
 from spendgate.engine.counters import MAX_SUM
+from spendgate.engine.names import NEVER
 from spendgate.engine.tenant import Tenant
+from spendgate.engine.windows import BLOCK
 from spendgate.model.decision import Decision
-from spendgate.model.policy import Policy
+from spendgate.model.policy import Policy, RollingWindow
 from spendgate.simulate.replay import LogReplay
 from tests.engine.evaluate import Place, evaluate, feed, new_replay
-from tests.engine.scenes import examples, readable_cells
+from tests.engine.scenes import call, examples, judge_of, policy, readable_cells
+from tests.oracle.documents import to_ms
 from tests.oracle.oracle import Oracle
-from tests.strategies import Log, batches, logs
+from tests.oracle.windows import last_read_ms
+from tests.strategies import Log, batches, budgets, logs
 
-SLOW = examples(40)
+SLOW = examples(20)
 
 
 @given(data=st.data(), log=logs())
@@ -58,3 +66,19 @@ def test_a_restart_from_what_is_stored_changes_no_decision(data: st.DataObject, 
         found |= feed(replay, batch)
         forget(replay, log.documents)
     assert found == expected
+
+
+@given(drawn=budgets(), at=st.integers(0, 4 * 366 * 24 * 60))
+@examples(50)
+def test_a_slot_is_kept_until_the_last_window_that_reads_it_has_ended(drawn: dict[str, Any], at: int) -> None:
+    judge = judge_of(policy({"budget": drawn}))
+    event = call(timedelta(minutes=at), "e")
+    batch = Calls()
+    batch.add_message(0, to_ms(event.time), [0], [event])
+    judge.prepare(batch)
+    window = judge.program.rule(0).budget.window  # type: ignore[union-attr]
+    for number in range(judge.slots):
+        start = judge.counters.slot(number).window
+        last = BLOCK * start + BLOCK - 1 if isinstance(window, RollingWindow) else start
+        assert judge.names.slot(number)[1] == (last_read_ms(window, last) or NEVER)
+    assert judge.slots == (16 if isinstance(window, RollingWindow) else 1)

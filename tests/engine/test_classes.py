@@ -69,7 +69,7 @@ def naive_fixed(rule: Rule, call: Event) -> int:
 
 
 @given(drawn=st.lists(scopes, min_size=1, max_size=70), call=calls)
-@examples(300)
+@examples(100)
 def test_bit_sets_find_the_policies_that_look(drawn: list[dict[str, object]], call: Event) -> None:
     rule = {"boundary": {"max_cost_usd": "1", "on_breach": "deny"}}
     found = [policy(rule, scope=scope).spec.scope for scope in drawn]
@@ -81,6 +81,7 @@ def test_bit_sets_find_the_policies_that_look(drawn: list[dict[str, object]], ca
 
 
 @given(drawn=st.lists(policies(), min_size=1, max_size=4), log=st.lists(familiar, min_size=1, max_size=10))
+@examples(40)
 def test_a_call_has_the_rules_that_one_by_one_would_be_found(drawn: list[Policy], log: list[Event]) -> None:
     classes = Classes.of(drawn)
     expected = [naive_rules_of(drawn, call) for call in log]
@@ -106,3 +107,14 @@ def test_calls_that_rules_cannot_tell_apart_share_a_class() -> None:
     models = [msgspec.structs.replace(plain, model=model, team=model) for model in ("gpt-1", "gpt-2", "claude", None)]
     numbers = [classes.class_of(classes.values_of(call)) for call in models]
     assert numbers == [0, 0, 1, 1]
+
+
+def test_a_table_that_starts_anew_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_classes, "MAX_CLASSES", 1)
+    classes = Classes.of([policy({"boundary": {"models": {"deny": ["gpt-*"]}, "on_breach": "deny"}})])
+    for model in ("gpt-1", "claude"):
+        classes.class_of((model,))
+    assert classes.arrays().first.tolist() == [0, 1, 2]
+    classes.trim()
+    assert classes.arrays().first.tolist() == [0]
+    assert classes.class_of(("claude",)) == 0

@@ -83,7 +83,7 @@ def test_a_repeat_within_a_message_is_a_duplicate() -> None:
 
 
 @given(log=logs())
-@examples(30)
+@examples(20)
 def test_watermark_and_horizons_are_those_of_the_recount_and_never_move_back(log: Log) -> None:
     replay, oracle = new_replay(log.documents), Oracle(log.documents)
     before: dict[str, Clock] = {}

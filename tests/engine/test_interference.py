@@ -14,7 +14,7 @@ from tests.engine.scenes import asking_for_all, examples
 from tests.oracle.documents import Record
 from tests.strategies import Log, logs, policies
 
-SLOW = examples(25)
+SLOW = examples(15)
 Seen = tuple[dict[Place, list[Reason]], dict[str, dict[str, int]]]
 
 

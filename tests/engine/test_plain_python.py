@@ -38,7 +38,7 @@ def test_one_copy_is_compiled_and_the_other_is_not(module: object, kernel: str) 
 
 
 @given(data=st.data(), log=logs())
-@examples(40)
+@examples(25)
 def test_a_drawn_log_is_judged_alike(data: st.DataObject, log: Log) -> None:
     cut = data.draw(batches(log.records))
     assert interpreted(log.documents, cut) == compiled(log.documents, cut)

@@ -58,7 +58,7 @@ def counting(record: Record, decision: Decision | None, instant_ms: int | None) 
 
 
 @given(log=logs(activations=False), which=with_a_budget)
-@examples(40)
+@examples(25)
 def test_a_staging_in_mid_log_counts_as_if_it_had_stood_since_its_seed_instant(log: Log, which: Policy) -> None:
     past = of_one_tenant(log)
     if not past:
@@ -73,6 +73,17 @@ def test_a_staging_in_mid_log_counts_as_if_it_had_stood_since_its_seed_instant(l
     kept = [counting(record, decisions.get(place_of(record)), instant_ms) for record in past]
     stood, _ = evaluate(documents, [[first, *kept]])
     assert readable_cells(seeded, documents) == readable_cells(stood, documents)
+
+
+def test_a_call_before_the_seed_instant_is_not_counted_even_by_a_window_that_holds_it() -> None:
+    day = policy(budget("1", {"rolling": "24h"}))
+    documents = {policy_hash(day): day}
+    # The late horizon comes to stand 24.5 h after the first call, and the seed instant 0.6 h after it.
+    bodies = [call(0 * HOURS, "a"), call(23.5 * HOURS, "b"), call(96.5 * HOURS, "c", 0)]
+    replay, _ = evaluate(documents, [log_of(*bodies, staged(day, 96.5 * HOURS))])
+    assert list(readable_cells(replay, documents).values()) == [(10**9, 10**9)]
+    early, _ = evaluate(documents, [log_of(*bodies[:2], staged(day, 23.5 * HOURS))])
+    assert sorted(readable_cells(early, documents).values()) == [(0, 10**9), (10**9, 10**9)]
 
 
 LIFETIME = policy(budget("1000", {"lifetime": True}))
