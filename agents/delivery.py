@@ -40,7 +40,7 @@ class Settings:
     group: str | None = None
     instance_id: str | None = None
     max_messages: int = 2000
-    max_bytes: int = 1024 * 1024
+    max_bytes: int = 4 * 1024 * 1024
     queued_batches: int = 8
     session_timeout_s: float = 10
     datadir: Path | None = None
@@ -102,7 +102,8 @@ def _options(bootstrap: str, settings: Settings) -> dict[str, Any]:
         "stream_buffer_maxsize": settings.queued_batches,
         "stream_recovery_delay": 0.0,
         "stream_wait_empty": False,
-        "producer_linger": 0.005,
+        "producer_linger": 0,  # what is sent is packed already, so waiting for more only delays it
+        "consumer_max_fetch_size": settings.max_bytes,
         "producer_max_batch_size": 262144,
         "producer_compression_type": compression(),
         "producer_request_timeout": 15,

@@ -33,6 +33,8 @@ from mode.types import ServiceT
 WATCH_EVERY_S = 2.0
 COMMIT_WITHIN_S = 5.0
 FETCH_WAIT_MS = 10
+FETCH_WAIT_S = 1.0
+FULL_WAIT_S = 0.02
 
 
 class Overseer(Protocol):
@@ -242,7 +244,9 @@ class Consumer(driver.Consumer):
             await self._wait_for_room()
             return
         epoch = self.epoch
-        fetched = await self._getmany(set(self._get_active_partitions()), timeout=1.0)
+        # A partition whose queue is full is left out: look again soon, or it starves beside silent ones.
+        wait_s = FULL_WAIT_S if self._buffered_partitions else FETCH_WAIT_S
+        fetched = await self._getmany(set(self._get_active_partitions()), timeout=wait_s)
         for tp, records in fetched.items():
             await self._deliver_all(ensure_TP(tp), records, epoch)
 

@@ -12,7 +12,7 @@ from spendgate.model.decode import Decoded, decode_message
 from spendgate.model.rejection import Rejection, rejection
 from spendgate.model.topics import Topic
 
-MAX_EVENTS = 5000
+MAX_EVENTS = 10_000
 
 
 @dataclass(slots=True)

@@ -38,7 +38,6 @@ class Broker:
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
-        self._made: list[str] = []
 
     def make(self, topics: Iterable[Topic]) -> None:
         """Create topics as topics.yaml describes them."""
@@ -51,12 +50,12 @@ class Broker:
             for topic in topics
         }
         self._admin.create_topics(wanted)
-        self._made += wanted
 
-    def close(self) -> None:
-        """Delete the topics that were made, and disconnect."""
-        if self._made:
-            self._admin.delete_topics(self._made)
+    def close(self, prefix: str) -> None:
+        """Delete all topics under a prefix, those that Faust made for itself too, and disconnect."""
+        made = [name for name in self._admin.list_topics() if name.startswith(prefix)]
+        if made:
+            self._admin.delete_topics(made)
         self._admin.close()
 
     def version(self) -> str:

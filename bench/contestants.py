@@ -1,6 +1,5 @@
 """Who takes part: the stock agents and the shadow agent, each as processes on a ground of its own."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,7 +70,7 @@ class Field:
             "BENCH_MARKS": ",".join(map(str, marks)),
         }
         if one.stock is None:
-            return Process(one.name, os.environ.get("WRAP", "-m agents.app worker").split(), env, log)
+            return Process(one.name, ["-m", "agents.app", "worker"], env, log)
         worker = ["worker", "--loglevel", "info", "--without-web"]
         return Process(one.name, ["-m", "faust", "-A", f"bench.peers:{one.stock}", "-L", "uvloop", *worker], env, log)
 

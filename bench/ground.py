@@ -46,11 +46,12 @@ class Ground:
         ]
 
 
-def stock_ground(broker: Broker, prefix: str) -> Ground:
-    """Topics for a stock agent; its events go round all partitions, where it is at its fastest by far: with all of
-    them in one partition it sleeps for a second whenever its queue is full."""
+def stock_ground(broker: Broker, prefix: str, *, spreads: bool) -> Ground:
+    """Topics for a stock agent. Its events go round all partitions, where it is at its fastest by far; or, as those of
+    a tenant do, into one, where it sleeps for a second whenever its queue is full."""
     topics = _made(broker, prefix)
-    return Ground(broker, prefix, topics, {0: Workload("tenant-0")}, spreads=True)
+    tenant = _tenant_in(0, topics.events.partitions)
+    return Ground(broker, prefix, topics, {0: Workload(tenant)}, spreads=spreads)
 
 
 def shadow_ground(broker: Broker, prefix: str, policies: int, tenants: int) -> Ground:

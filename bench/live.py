@@ -33,9 +33,9 @@ from dev.errors import StackError
 from dev.places import home, shared_libs
 
 PREFIX = f"bench-{int(time.time())}-"
-LEAST_EVENTS = 40_000
+LEAST_EVENTS, NOOP_EVENTS = 40_000, 100_000
 _FAILED, _MISSING = 1, 3
-_console = Console(stderr=True)
+_console = Console(stderr=True, width=150)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,19 @@ class Size:
     paced_s: float
 
 
-FULL = Size(events=500_000, rounds=3, staged=1000, paced_s=8)
-QUICK = Size(events=200_000, rounds=1, staged=250, paced_s=3)
+FULL = Size(events=400_000, rounds=3, staged=1000, paced_s=8)
+QUICK = Size(events=160_000, rounds=1, staged=250, paced_s=3)
 
 
 def contestants(size: Size) -> list[Contestant]:
-    """All of them, in the order of a round; the loads take each some seconds."""
-    single, packed, warm = size.events // 5, size.events, 20_000
+    """All of them, in the order of a round.
+
+    The agent that does nothing has a load that its queues cannot hold: only then does it show its steady rate.
+    """
+    single, packed, warm = size.events // 4, size.events, 20_000
     return [
-        Contestant("noop", 1, size.events // 8, 2000, stock="noop"),
+        Contestant("noop", 1, max(size.events // 4, NOOP_EVENTS), 2000, stock="noop"),
+        Contestant("noop_one_partition", 1, size.events // 25, 2000, stock="noop"),
         Contestant("obvious", 1, size.events // 40, 1000, stock="obvious"),
         Contestant("single", 1, single, warm),
         Contestant("packed", PACKED, packed, warm),
@@ -83,7 +87,8 @@ class Grounds:
         """The ground of a contestant's next run."""
         if one.stock is not None:
             self._fresh += 1
-            return stock_ground(self._broker, f"{PREFIX}{one.name}-{self._fresh}-")
+            spreads = not one.name.endswith("one_partition")
+            return stock_ground(self._broker, f"{PREFIX}{one.name}-{self._fresh}-", spreads=spreads)
         kind = "two" if one.name.startswith("workers") else "staged" if one.name.endswith("staged") else "ten"
         if kind not in self._made:
             policies = self._size.staged if kind == "staged" else MATCHING
@@ -121,6 +126,7 @@ def _result(speeds: dict[str, list[Speed]], waited: dict[str, Waits], size: Size
         "rates": report.rates(speeds),
         "latencies": report.latencies(waited),
         "two_workers_limited_by": report.limit(speeds),
+        "processors_used_by_others": report.disturbed(speeds),
         "staged_policies": size.staged,
         "rounds": size.rounds,
     }
@@ -134,7 +140,7 @@ def measure(servers: Servers, size: Size, logs: Path) -> dict[str, Any]:
         info = redis.info("server")
         return {**found, "versions": report.versions(broker.version(), str(info["redis_version"]))}
     finally:
-        broker.close()
+        broker.close(PREFIX)
         for key in redis.scan_iter(match=f"*{PREFIX}*", count=10_000):
             redis.unlink(key)
         redis.close()

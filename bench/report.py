@@ -27,10 +27,14 @@ _RATIOS = {
     "staged_1000_vs_10": ("packed_staged", "packed"),
     "staged_1000_vs_10_single": ("single_staged", "single"),
     "workers_2_vs_1": ("workers_2", "workers_1"),
+    "single_vs_noop_one_partition": ("single", "noop_one_partition"),
+    "packed_vs_noop_one_partition": ("packed", "noop_one_partition"),
 }
-_PACKAGES = ("faust-streaming", "mode-streaming", "aiokafka", "redis", "uvloop", "msgspec", "numba", "numpy")
+_PACKAGES = ("faust-streaming", "mode-streaming", "aiokafka", "uvloop", "msgspec", "numba", "numpy")
 _FULL = 0.9
 """Of all processors: from here on they are what limits."""
+_OTHERS = 0.2
+"""Processors: from here on, what else runs on the machine bends the rates."""
 
 
 def ratios(speeds: Speeds) -> dict[str, float]:
@@ -68,6 +72,7 @@ def versions(broker: str, redis: str) -> dict[str, str]:
         "processors": str(os.cpu_count()),
         "kafka": broker,
         "redis": redis,
+        "redis-py": version("redis"),
         **found,
     }
 
@@ -84,25 +89,34 @@ def limit(speeds: Speeds) -> str:
     if "machine" not in cores:
         return "unknown: no /proc on this system"
     count = os.cpu_count() or 1
-    parts = ", ".join(f"{name} {used:.2f}" for name, used in cores.items() if name != "machine")
-    busy = f"{cores['machine']:.2f} of {count} processors in use ({parts})"
+    busy = f"{cores['machine']:.2f} of {count} processors in use ({_used(cores)})"
     if cores["machine"] >= _FULL * count:
-        return f"the machine: {busy}; workers, Kafka and Redis share them"
-    return f"not the processors: {busy}; the workers wait for Kafka's and Redis's answers, batch by batch"
+        return f"the processors, which workers, Kafka, Redis and all else share: {busy}"
+    return f"not the processors: {busy}; a worker waits for Kafka and Redis, step by step"
+
+
+def disturbed(speeds: Speeds) -> float:
+    """Processors that other programs used, in the mean of all runs; 0 where that is too little to matter."""
+    found = [run.cores.get("other", 0.0) for runs in speeds.values() for run in runs]
+    mean = sum(found) / len(found)
+    return round(mean, 2) if mean >= _OTHERS else 0.0
+
+
+def _used(cores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {used:.2f}" for name, used in cores.items() if name != "machine")
 
 
 def table(found: Mapping[str, Mapping[str, Any]], waited: Mapping[str, Mapping[str, float]]) -> Table:
     """Rates and latencies side by side."""
-    made = Table(title="events a second; event to decision in ms", title_justify="left")
+    made = Table(title="events a second; event to decision in ms; processors used", title_justify="left")
     for head in ("", "median", "min", "max", "p50", "p99", "offered", "processors"):
-        made.add_column(head, justify="left" if head in ("", "processors") else "right")
+        made.add_column(head, justify="left" if head in ("", "processors") else "right", no_wrap=head != "processors")
     for name, rate in found.items():
         waits = waited.get(name, {})
-        cores = " ".join(f"{who} {used:.2f}" for who, used in rate["cores"].items())
         made.add_row(
             name,
             *(f"{rate[field]:,}" for field in ("events_per_second", "min", "max")),
             *(f"{waits[field]:,.0f}" if waits else "" for field in ("p50_ms", "p99_ms", "offered_per_second")),
-            cores,
+            _used(rate["cores"]),
         )
     return made
