@@ -38,11 +38,12 @@ class DecisionRows:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._writer.close()
-        if kind is None:
-            self._part.replace(self._path)
-        else:
-            self._part.unlink(missing_ok=True)
+        try:
+            self._writer.close()
+            if kind is None:
+                self._part.replace(self._path)
+        finally:
+            self._part.unlink(missing_ok=True)  # also where a full disk let close fail
 
     def add(self, decisions: Sequence[Decision]) -> None:
         """Write the rows of these decisions."""
