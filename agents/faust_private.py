@@ -32,6 +32,7 @@ from mode.types import ServiceT
 
 WATCH_EVERY_S = 2.0
 COMMIT_WITHIN_S = 5.0
+COMMIT_TRY_S = 15.0
 FETCH_WAIT_MS = 10
 FETCH_WAIT_S = 1.0
 FULL_WAIT_S = 0.02
@@ -118,7 +119,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return False
         consumer = self._ensure_consumer()
         try:
-            await consumer.commit({driver.ensure_aiokafka_TP(tp): offset for tp, offset in wanted.items()})
+            # Bounded: one that an outage swallowed must not keep every later one waiting. It is tried again.
+            async with asyncio.timeout(COMMIT_TRY_S):
+                await consumer.commit({driver.ensure_aiokafka_TP(tp): offset for tp, offset in wanted.items()})
+        except TimeoutError:
+            self.log.warning("no answer to a commit for %.0f s, trying again", COMMIT_TRY_S)
+            return False
         except (CommitFailedError, IllegalStateError) as refused:
             self.log.warning("commit refused, the records will be delivered again: %s", type(refused).__name__)
             return False

@@ -42,6 +42,7 @@ def spendgate_dev(home: Path, *arguments: str, env: Mapping[str, str] | None = N
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(env or {}), "SPENDGATE_DEV_DIR": str(home)},
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup would have it ignored
     )
 
 

@@ -56,7 +56,7 @@ class Place:
 
     def delete(self, names: list[str]) -> None:
         self.client.delete_topics(names)
-        self.until(lambda: not read_topics(self.client, names))
+        self.until(lambda: not set(self.names()) & set(names))
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Ask the broker until it has heard of a change: it learns of it after the controller."""
