@@ -29,6 +29,7 @@ def assert_found(world: World, words: str) -> None:
 
 
 def test_a_counter_that_is_altered_lost_or_added_is_found(judged: World) -> None:
+    judged.workers[-1].kill()  # an idle worker would mend a lost mark before anybody looks
     keys = keys_of(PartitionId(judged.topics.events.name, judged.partition("acme")))
     with Redis.from_url(judged.redis_url) as redis:
         slot = next(redis.scan_iter(match=keys.slot("") + b"*", count=10_000))
