@@ -2,10 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
+PEERS := .venv/.peers
+LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure lint format bench-live bench-counters schemas lock clean
+.PHONY: help setup demo test test-pure test-peers lint format bench-live bench-counters bench-simulate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -18,6 +20,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(PEERS): $(STAMP) requirements-peers.lock
+	@echo "adding the peers that are compared with (Spark, DuckDB; a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
 setup: $(STAMP) ## Build the environment in .venv, and nothing else
 
 demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=)
@@ -28,6 +35,9 @@ test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey
 
 test-pure: $(STAMP) ## The tests that need no server
 	$(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate $(ARGS)
+
+test-peers: $(PEERS) ## The tests against big peers, outside make test
+	$(BIN)/python -m pytest peers $(ARGS)
 
 lint: $(STAMP) ## Style, types, import contracts, schemas
 	$(BIN)/ruff check .
@@ -49,9 +59,12 @@ bench-live: $(STAMP) ## Rates and latencies beside stock Faust agents (ARGS=--qu
 bench-counters: $(STAMP) ## Memory and call times of the counter stores
 	$(BIN)/python -m bench.counters $(ARGS)
 
-lock: ## Resolve requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --universal --python-version 3.11 \
-		--no-emit-index-url --no-emit-find-links --no-header --no-annotate --output-file requirements.lock
+bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare reading (ARGS=--quick)
+	$(BIN)/python -m bench.simulate $(ARGS)
+
+lock: ## Resolve both locks anew (needs uv)
+	uv pip compile pyproject.toml --extra services --extra dev $(LOCK) --output-file requirements.lock
+	uv pip compile pyproject.toml --all-extras --constraint requirements.lock $(LOCK) --output-file requirements-peers.lock
 
 clean: ## Remove what was built, but not .dev
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
