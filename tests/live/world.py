@@ -144,9 +144,13 @@ class World:
         """Wait until all that was sent is applied, and acknowledged to the group."""
         self.broker.flush()
         until(lambda: self.applied() or not self._anybody(), "every record applied", deadline_s)
-        until(lambda: self._committed() or not self._anybody(), "every offset committed", deadline_s)
+        until(lambda: self._committed() or not self._anybody(), "every offset committed", deadline_s, self._state)
         if not (self.applied() and self._committed()):
             pytest.fail(f"no worker lives: {self.workers[-1].log()[-2000:]}")
+
+    def _state(self) -> str:
+        found = self.broker.committed(self.prefix)
+        return f"committed {found} of {self.broker.ends}\n" + "\n".join(w.log()[-3000:] for w in self.workers)
 
     def _committed(self) -> bool:
         return self.broker.committed(self.prefix) == self.broker.ends
