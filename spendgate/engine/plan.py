@@ -62,7 +62,7 @@ def _plan(
             else:
                 if rules[rule]["window"] == CALENDAR:
                     table = rules[rule]["table"]
-                    place = _search(starts, starts_first[table], starts_first[table + 1], at_ms)
+                    place = search(starts, starts_first[table], starts_first[table + 1], at_ms)
                     window = starts[place]
                     pairs[pair]["window_end"] = starts[place + 1]
                 found = find_or_add(slots, counter, key, window)
@@ -74,7 +74,7 @@ def _plan(
 
 
 @inlined
-def _search(starts: Int, low: int, high: int, at_ms: int) -> int:
+def search(starts: Int, low: int, high: int, at_ms: int) -> int:
     """The last of ``starts[low:high]`` that is not after ``at_ms``."""
     while high - low > 1:
         middle = (low + high) // 2
