@@ -17,10 +17,9 @@ _FIRST_CAPACITY = 1024
 class CallColumns(NamedTuple):
     """One entry a call, in log order.
 
-    ``time_ms``, ``received_ms``: the event's own time and the broker's. ``skipped``: 1 for a duplicate, and for an annotation, which only moves the
-    clock. ``cost``:
-    nano-USD, UNKNOWN if unpriced. Tokens: counts, UNKNOWN if not said. ``names``: by field, numbers that a ``Names``
-    of that field gave out.
+    ``time_ms``, ``received_ms``: the event's own time and the broker's. ``skipped``: 1 for a duplicate, and for an
+    annotation, which only moves the clock. ``cost``: nano-USD, UNKNOWN if unpriced. Tokens: counts, UNKNOWN if not
+    said. ``names``: by field, numbers that a ``Names`` of that field gave out.
     """
 
     time_ms: Int
