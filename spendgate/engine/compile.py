@@ -56,13 +56,17 @@ def compile_program(stagings: Sequence[Staging], documents: Mapping[str, Policy]
         rules,
         PolicyArrays(
             np.array([VERDICTS.index(policy.spec.on_unpriced) for policy in policies], np.int64),
-            np.array([int(staging.stage == "enforced") for staging in stagings], np.int64),
+            np.array([_denies_from(staging) for staging in stagings], np.int64),
         ),
         layout,
         Classes.of(policies),
         [CalendarTable.empty(calendar) for calendar in layout.calendars],
         tuple(rule for _, rule in places),
     )
+
+
+def _denies_from(staging: Staging) -> int:
+    return len(VERDICTS) if staging.stage == "enforced" else VERDICTS.index("deny")
 
 
 def budgets_of(program: Program) -> list[int]:

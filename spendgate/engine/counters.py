@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spendgate.engine.rules import Int
 from spendgate.engine.table import Table, grown, new_table
@@ -134,6 +135,26 @@ class Counters:
         rows = np.zeros((capacity, VIEW), np.int64)
         rows[: len(self.view_slots)] = self.view_slots
         self.view_slots = rows
+
+    def kept(self, keep: NDArray[np.bool_]) -> "Counters":
+        """Other counters with only the slots for which ``keep`` is true, under new numbers; no keys are named."""
+        used = len(keep)
+        capacity = max(_FIRST_CAPACITY, 1 << int(keep.sum()).bit_length())
+        table = new_table(capacity)
+        table.used[0] = keep.sum()
+        for old, new in zip(self.slots[1:4], table[1:4], strict=True):
+            new[: int(keep.sum())] = old[:used][keep]
+        cells = _new_cells(capacity)
+        for old, new in zip(self.cells[:4], cells[:4], strict=True):
+            new[: int(keep.sum())] = old[:used][keep]
+        return Counters(grown(table, capacity), cells, loaded=int(keep.sum()))
+
+    def discard(self) -> None:
+        """Forget what has been added since the last collection; the sums stay."""
+        slots = self.cells.touched[: self.cells.touched_count[0]]
+        for added in (self.cells.added_admitted, self.cells.added_recorded, self.cells.is_touched):
+            added[slots] = 0
+        self.cells.touched_count[0] = 0
 
     def collect(self) -> list[tuple[int, int, int, int]]:
         """What has been added since the last call, as (slot, bucket, admitted, recorded) in nano-USD."""

@@ -19,7 +19,7 @@ from spendgate.engine.rules import (
 from spendgate.engine.windows import BUCKETS
 from spendgate.model.decision import CODES, VERDICTS
 
-APPROVE, WARN, DENY = VERDICTS.index("approve"), VERDICTS.index("warn"), VERDICTS.index("deny")
+APPROVE, WARN = VERDICTS.index("approve"), VERDICTS.index("warn")
 WITHIN_BUDGET, NEAR_CAP, OVER_CAP = (CODES.index(code) for code in ("within_budget", "near_cap", "over_cap"))
 WITHIN_BOUNDARY, COST_OVER = CODES.index("within_boundary"), CODES.index("cost_over")
 INPUT_OVER, OUTPUT_OVER = CODES.index("input_tokens_over"), CODES.index("output_tokens_over")
@@ -29,14 +29,14 @@ NO_REVIEW, REVIEW_REQUIRED, UNPRICED = (CODES.index(code) for code in ("no_revie
 def decide(rules: Rules, policies: PolicyArrays, batch: Batch, counters: Counters) -> None:
     """Judge a batch whose slots are all loaded: fills in what ``batch`` says is found, adds to ``counters``."""
     _decide(
-        rules.rows, rules.thresholds, policies.unpriced, policies.admit_all, batch.calls, batch.first, batch.pairs,
+        rules.rows, rules.thresholds, policies.unpriced, policies.denies_from, batch.calls, batch.first, batch.pairs,
         counters.view_slots, *counters.cells,
     )  # fmt: skip
 
 
 @jit
 def _decide(  # noqa: C901 - the law's order on one screen; a call per pair would cost more than the verdict
-    rules: Records, thresholds: Int, on_unpriced: Int, admit_all: Int, calls: Records, first: Int, pairs: Records,
+    rules: Records, thresholds: Int, on_unpriced: Int, denies_from: Int, calls: Records, first: Int, pairs: Records,
     view_slots: Int, admitted: Int, recorded: Int, total_admitted: Int, total_recorded: Int, added_admitted: Int,
     added_recorded: Int, touched: Int, is_touched: Int, touched_count: Int,
 ) -> None:  # fmt: skip
@@ -76,7 +76,7 @@ def _decide(  # noqa: C901 - the law's order on one screen; a call per pair woul
                 if rules[rule]["kind"] != BUDGET or ref != UNKNOWN:
                     calls[call]["looked"] += 1
                 pair += 1
-            admits = worst < DENY or admit_all[policy] == 1
+            admits = worst < denies_from[policy]
             for mine in range(begin, pair):
                 if pairs[mine]["ref"] == UNKNOWN or cost == UNKNOWN:
                     continue

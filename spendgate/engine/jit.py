@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 ENABLED = os.environ.get("SPENDGATE_JIT", "on") != "off"
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 
 
 def jit(function: F) -> F:
@@ -18,7 +19,7 @@ def jit(function: F) -> F:
         return function
     from numba import njit
 
-    return cast("F", njit(cache=True, nogil=True, _nrt=False)(function))
+    return cast("F", njit(**_OPTIONS)(function))
 
 
 def inlined(function: F) -> F:

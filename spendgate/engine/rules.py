@@ -43,10 +43,11 @@ class Rules(NamedTuple):
 
 
 class PolicyArrays(NamedTuple):
-    """One entry a policy: the verdict on an unpriced call, and 1 if every recorded call is admitted."""
+    """One entry a policy, both indexes into VERDICTS: its verdict on an unpriced call, and that from which on a call
+    of its own is not admitted (past the last one if every recorded call is)."""
 
     unpriced: Int
-    admit_all: Int
+    denies_from: Int
 
 
 class Layout(NamedTuple):

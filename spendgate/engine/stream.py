@@ -1,6 +1,6 @@
 """A run of one tenant's recorded calls, as columns, through policies that all stand before the first call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from spendgate.engine.clock import Clock, Timed, advance
 from spendgate.engine.columns import CallColumns, Combinations, Names
 from spendgate.engine.compile import Program, compile_program
 from spendgate.engine.counters import MAX_SUM, Counters, key_text
-from spendgate.engine.decide import DENY
-from spendgate.engine.rules import Int
+from spendgate.engine.rules import CALENDAR, Int, PolicyArrays
 from spendgate.engine.seen import Seen
 from spendgate.engine.staging import Staging
 from spendgate.engine.stream_kernel import DISORDERED, DONE, run
 from spendgate.engine.stream_state import StreamState
 from spendgate.model.canonical import policy_hash
+from spendgate.model.decision import VERDICTS
 from spendgate.model.policy import Policy
 from spendgate.model.settings import Settings
 
@@ -37,6 +37,23 @@ class Judged(NamedTuple):
     timed: Timed
 
 
+class WindowRow(NamedTuple):
+    """What one window of one key came to. ``span``: start and end (ms) of a calendar window, None for a rolling or a
+    lifetime one, whose row is over all calls. The rest: see ``stream_state``."""
+
+    rule: int
+    key: int
+    span: tuple[int, int] | None
+    admitted_nano_usd: int
+    recorded_nano_usd: int
+    breached_ms: int
+    breaches: int
+    breached_nano_usd: int
+    calls: int
+    denied_calls: int
+    last_ms: int
+
+
 def stagings_of(policies: Sequence[Policy]) -> tuple[list[Staging], dict[str, Policy]]:
     """Policies as if each were staged before the first call; the same one may stand there twice."""
     hashes = [policy_hash(policy) for policy in policies]
@@ -49,15 +66,20 @@ def stagings_of(policies: Sequence[Policy]) -> tuple[list[Staging], dict[str, Po
 
 @dataclass(slots=True)
 class StreamJudge:
-    """Feed it a tenant's calls in order. ``denies_from``: the verdict from which a policy's call is not admitted."""
+    """Feed it a tenant's calls in order. ``refuse_reviews``: a would-be review is not admitted either.
+
+    Found so far: ``rule_hits`` and ``totals`` (see ``run``), ``rows()``.
+    """
 
     policies: Sequence[Policy]
     settings: Settings = field(default_factory=Settings)
-    denies_from: int = DENY
+    refuse_reviews: bool = False
     program: Program = field(init=False)
+    by_policy: PolicyArrays = field(init=False)
     names: dict[str, Names] = field(init=False, default_factory=dict)
     state: StreamState = field(init=False)
     rule_hits: Int = field(init=False)
+    totals: Int = field(init=False)
     clock: Clock = field(default_factory=Clock)
     total_nano_usd: int = 0
     _classes: Combinations = field(init=False)
@@ -67,9 +89,14 @@ class StreamJudge:
     def __post_init__(self) -> None:
         stagings, documents = stagings_of(self.policies)
         self.program = compile_program(stagings, documents, Counters())
+        self.by_policy = self.program.by_policy
+        if self.refuse_reviews:
+            refused = np.full(len(self.policies), VERDICTS.index("review"), np.int64)
+            self.by_policy = self.by_policy._replace(denies_from=refused)
         self.names = {name: Names() for name in self.fields}
         self.state = StreamState(self.program.rules)
         self.rule_hits = np.zeros((len(self.program.rules.rows), 5), np.int64)
+        self.totals = np.zeros((len(self.policies), 2, len(VERDICTS), 2), np.int64)
         classes = self.program.classes
         self._classes = Combinations(classes.fields, self.names, classes.class_of)
         self._groups = [self._group(fields) for fields in self.program.layout.groups]
@@ -93,6 +120,18 @@ class StreamJudge:
         """A counter's ``per`` values."""
         return self._groups[int(self.program.rules.rows["group"][rule])].values(key)
 
+    def rows(self) -> Iterator[WindowRow]:
+        """Every window that a call has met."""
+        table, sums = self.state.rows
+        used = int(table.used[0])
+        places = zip(*(column[:used].tolist() for column in (table.counter, table.key, table.window)), strict=True)
+        for (rule, key, window), row in zip(places, sums[:used].tolist(), strict=True):
+            yield WindowRow(rule, key, self._span_of(rule, window), *row)
+
+    def _span_of(self, rule: int, window: int) -> tuple[int, int] | None:
+        row = self.program.rules.rows[rule]
+        return self.program.tables[int(row["table"])].window_of(window) if row["window"] == CALENDAR else None
+
     def judge(self, columns: CallColumns, identities: Int | None = None) -> Judged:
         """Judge a batch; its duplicates are those marked, and those found if ``identities`` are given.
 
@@ -114,12 +153,9 @@ class StreamJudge:
 
     def _run(self, columns: CallColumns, timed: Timed, skipped: Int) -> Judged:
         length, program, state = len(columns.time_ms), self.program, self.state
-        klass = self._classes.of(columns)
-        keys = np.zeros((max(1, len(self._groups)), length), np.int64)
-        for row, group in enumerate(self._groups):
-            keys[row] = group.of(columns)
+        klass, keys = self._numbered(columns)
         self._make_room(int(keys.max(initial=0)) + 1)
-        calendars = program.calendars(*_span(timed))
+        calendars = program.calendars(*span_of(timed))
         judged = Judged(
             np.empty(length, np.int64), np.empty(length, np.int64),
             np.full((len(program.policies), length), UNKNOWN, np.int64), timed,
@@ -129,11 +165,11 @@ class StreamJudge:
         ended = length
         while ended != DONE:
             ended = run(
-                program.rules.rows, program.rules.thresholds, program.by_policy.unpriced, program.by_policy.admit_all,
-                self.denies_from, classes.first, classes.rule, classes.fixed, calendars.starts, calendars.first,
-                timed.judged_ms, timed.late, skipped, columns.cost, columns.input_tokens, columns.output_tokens,
-                klass, keys, *state.rows, state.here, state.ring_of, *state.rings,
-                slots, at, judged.worst, judged.worst_open, judged.by_policy, self.rule_hits,
+                program.rules.rows, program.rules.thresholds, *self.by_policy, classes.first, classes.rule,
+                classes.fixed, calendars.starts, calendars.first, timed.judged_ms, timed.late, skipped, columns.cost,
+                columns.input_tokens, columns.output_tokens, klass, keys, *state.rows, state.here, state.ring_of,
+                *state.rings, slots, at, judged.worst, judged.worst_open, judged.by_policy, self.rule_hits,
+                self.totals,
             )  # fmt: skip
             if ended == DISORDERED:
                 raise NotStreamable
@@ -141,12 +177,20 @@ class StreamJudge:
                 state.grow_rows()
         return judged
 
+    def _numbered(self, columns: CallColumns) -> tuple[Int, Int]:
+        """Each call's class, and its key under each ``per``, shape (groups, calls)."""
+        keys = np.zeros((max(1, len(self._groups)), len(columns.time_ms)), np.int64)
+        for row, group in enumerate(self._groups):
+            keys[row] = group.of(columns)
+        return self._classes.of(columns), keys
+
     def _make_room(self, keys: int) -> None:
         if not self.state.fits(keys):
             raise NotStreamable
         self.state.make_room(keys)
 
 
-def _span(timed: Timed) -> tuple[int, int]:
+def span_of(timed: Timed) -> tuple[int, int]:
+    """The first and the last judged time (ms) among calls that are not late; (0, 0) without."""
     on_time = timed.judged_ms[timed.late == 0]
     return (int(on_time.min()), int(on_time.max())) if len(on_time) else (0, 0)

@@ -36,17 +36,19 @@ DONE, ROWS_FULL, DISORDERED = -1, -2, -3
 
 @jit
 def run(  # noqa: C901 - one pass, as decide
-    rules: Records, thresholds: Int, on_unpriced: Int, admit_all: Int, denies_from: int,
+    rules: Records, thresholds: Int, on_unpriced: Int, denies_from: Int,
     class_first: Int, class_rule: Int, class_fixed: Int, starts: Int, starts_first: Int,
     judged_ms: Int, late: Int, skipped: Int, costs: Int, input_tokens: Int, output_tokens: Int, klass: Int, keys: Int,
     table: Table, sums: Int, here: Int, ring_of: Int, cells: Int, heads: Int,
     slots: Int, at: Int, worst: Int, worst_open: Int, by_policy: Int, rule_hits: Int,
+    totals: Int,
 ) -> int:  # fmt: skip
     """Judge calls from ``at[0]`` on. ``slots`` is scratch, an entry a rule.
 
-    ``denies_from``: the verdict from which a policy's call is not admitted. Fills ``worst`` and ``worst_open`` (the
+    Fills ``worst`` and ``worst_open`` (the
     closed and the open loop's verdict of each call), ``by_policy`` ((policies, calls), UNKNOWN where it does not
-    look) and ``rule_hits`` ((rules, 5): how often each rule answered with each verdict, and how often it looked).
+    look), ``rule_hits`` ((rules, 5): how often each rule answered with each verdict, and how often it looked) and
+    ``totals`` ((policies, closed and open loop, verdicts, 2): calls and nano-USD).
     """
     for call in range(at[0], judged_ms.shape[0]):
         at[0] = call
@@ -98,13 +100,18 @@ def run(  # noqa: C901 - one pass, as decide
                     rule_hits[rule, verdict] += 1
                 mine, mine_open = max(mine, verdict), max(mine_open, verdict_open)
                 entry += 1
-            admits = mine < denies_from or admit_all[policy] == 1
+            admits = mine < denies_from[policy]
             for pair in range(begin, entry):
                 slot = slots[pair - first]
                 if slot != UNKNOWN:
                     _count(rules, class_rule[pair], sums, slot, keys, call, ring_of, cells, heads, judged_ms[call],
-                           cost, admits, mine >= denies_from)  # fmt: skip
+                           cost, admits)  # fmt: skip
             by_policy[policy, call] = mine
+            paid = 0 if cost == UNKNOWN else cost
+            totals[policy, 0, mine, 0] += 1
+            totals[policy, 0, mine, 1] += paid
+            totals[policy, 1, mine_open, 0] += 1
+            totals[policy, 1, mine_open, 1] += paid
             most, most_open = max(most, mine), max(most_open, mine_open)
         worst[call], worst_open[call] = most, most_open
     at[0] = judged_ms.shape[0]
@@ -199,10 +206,10 @@ def _used(
 @inlined
 def _count(
     rules: Records, rule: int, sums: Int, slot: int, keys: Int, call: int, ring_of: Int, cells: Int, heads: Int,
-    at_ms: int, cost: int, admits: bool, denied: bool,
+    at_ms: int, cost: int, admits: bool,
 ) -> None:  # fmt: skip
     sums[slot, CALLS] += 1
-    sums[slot, CLOSED_CALLS] += denied
+    sums[slot, CLOSED_CALLS] += not admits
     sums[slot, LAST_MS] = max(sums[slot, LAST_MS], at_ms)
     if cost != UNKNOWN:
         admitted = cost if admits else 0

@@ -11,6 +11,7 @@ from spendgate.engine.calls import Calls
 from spendgate.engine.columns import Names
 from spendgate.engine.decisions import Source
 from spendgate.engine.stream import NotStreamable, StreamJudge, stagings_of
+from spendgate.engine.stream_exact import ExactJudge
 from spendgate.ledger.columns import EVENTS
 from spendgate.model.activation import Activation
 from spendgate.model.decision import VERDICTS
@@ -98,3 +99,24 @@ def test_names_keep_their_numbers_from_batch_to_batch() -> None:
     again = names.numbers(np.array([1, 0, 2]), ["b", "a", None])
     assert [names.values[n] for n in first] == ["a", "b", None]
     assert [names.values[n] for n in again] == ["a", "b", None]
+
+
+@given(data=st.data(), log=logs(), refuse=st.booleans())
+@SLOW
+def test_both_kernels_of_a_run_find_the_same(data: st.DataObject, log: Log, refuse: bool) -> None:
+    records = [r for r in log.records if isinstance(r.body, Event) and r.body.tenant == log.records[0].body.tenant]
+    policies = list(log.documents.values())
+    fast, exact = StreamJudge(policies, refuse_reviews=refuse), ExactJudge(policies, refuse_reviews=refuse)
+    exact.max_slots = data.draw(st.sampled_from([1, 40, 10_000]))
+    for cut in data.draw(batches(records)):
+        batch = batch_of(cut)
+        theirs = exact.judge(columns_of(batch, exact.names), identities_of(batch))
+        try:
+            mine = fast.judge(columns_of(batch, fast.names), identities_of(batch))
+        except NotStreamable:
+            return
+        for one, other in zip(mine[:3], theirs[:3], strict=True):
+            assert np.array_equal(one, other)
+    assert set(fast.rows()) == set(exact.rows())
+    assert np.array_equal(fast.totals, exact.totals)
+    assert np.array_equal(fast.rule_hits, exact.rule_hits)
