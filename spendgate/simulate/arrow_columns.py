@@ -25,7 +25,7 @@ def columns_of(batch: Any, names: Mapping[str, Names]) -> CallColumns:
     time_ms = _integers(batch["time"]) // _US_PER_MS
     received = batch["received_at"]
     received_ms = time_ms if received.null_count == len(received) else _received(received, time_ms)
-    skipped = _integers(batch["duplicate"]) | _is_annotation(batch["kind"])
+    skipped = _integers(batch["duplicate"]) | is_annotation(batch["kind"])
     costs, inputs, outputs = (_integers(batch[name]) for name in ("cost_nano_usd", "input_tokens", "output_tokens"))
     named = {name: _numbers(batch[name], names[name]) for name in names}
     return CallColumns(time_ms, received_ms, skipped, costs, inputs, outputs, named)
@@ -69,7 +69,8 @@ def _received(column: Any, time_ms: Int) -> Int:
     return received if not column.null_count else np.where(_filled(column.is_null(), 0), time_ms, received)
 
 
-def _is_annotation(kinds: Any) -> Int:
+def is_annotation(kinds: Any) -> Int:
+    """1 for each row that is no call."""
     codes, values = dictionary_of(kinds)
     flags = np.array([value != "call" for value in values], np.int64)
     return flags[codes]

@@ -1,35 +1,49 @@
-"""Decisions as rows, one a call and policy, in a Parquet file that is whole or not there."""
+"""One row for each call and policy that looked at it, in a Parquet file that is whole or not there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from spendgate.engine.batch import UNKNOWN, Batch
+from spendgate.engine.columns import CallColumns
+from spendgate.engine.rules import BUDGET, CALENDAR, ROLLING, Int, Rules
+from spendgate.engine.stream import Judged, StreamJudge
+from spendgate.engine.stream_exact import ExactJudge
+from spendgate.engine.windows import BUCKETS
+from spendgate.ledger.columns import PLACE
 from spendgate.model.canonical import policy_hash
-from spendgate.model.decision import VERDICTS, Decision, Reason
+from spendgate.model.decision import CODES, VERDICTS
 from spendgate.model.policy import Policy
 
+_PLACE = [PLACE.field(name) for name in ("topic_id", "partition", "offset", "index")]
 SCHEMA = pa.schema(
     [
-        *((name, pa.string()) for name in ("tenant", "source", "event_id", "policy", "version", "verdict", "code")),
+        *((name, pa.string()) for name in ("tenant", "source", "event_id")),
+        *_PLACE,
+        *((name, pa.string()) for name in ("policy", "version", "staging", "verdict", "code")),
         *((f"{name}_nano_usd", pa.int64()) for name in ("used_before", "recorded_before", "limit")),
         *((name, pa.timestamp("ms", "UTC")) for name in ("window_start", "window_end")),
     ]
 )
-
-_OF_REASON = [name for name in SCHEMA.names if name in Reason.__struct_fields__]
+"""``code``: of the rule that decided, the first of the worst; null where only budgets look and the call is late.
+``staging``: null in a simulation. Positions: null for events that were in no log."""
+COLUMNS = ("source", "id", "topic_id", "partition", "offset", "index")
 
 
 class DecisionRows:
-    """Writes rows to a file beside ``path``, which takes its name at the end; after an error nothing is left."""
+    """A listener of a run that is exact. Writes beside ``path``, which takes its name at the end; after an error
+    nothing is left."""
 
     def __init__(self, path: Path, policies: Sequence[Policy]) -> None:
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
-        self._versions = {policy.metadata.name: policy_hash(policy) for policy in policies}
+        self._names = pa.array([policy.metadata.name for policy in policies], pa.string())
+        self._versions = pa.array([policy_hash(policy) for policy in policies], pa.string())
         self._writer = pq.ParquetWriter(self._part, SCHEMA, compression="zstd")
 
     def __enter__(self) -> Self:
@@ -45,19 +59,61 @@ class DecisionRows:
         finally:
             self._part.unlink(missing_ok=True)  # also where a full disk let close fail
 
-    def add(self, decisions: Sequence[Decision]) -> None:
-        """Write the rows of these decisions."""
-        rows = [row for decision in decisions for row in self._rows(decision)]
-        self._writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+    def __call__(self, tenant: str, batch: Any, columns: CallColumns, judge: StreamJudge, judged: Judged) -> None:
+        """Write the rows of a judged batch."""
+        if not isinstance(judge, ExactJudge) or judge.batch is None:
+            raise TypeError("expected a run with exact=True")
+        pairs = _deciding(judge.program.rules, judge.batch, judged)
+        if len(pairs):
+            self._writer.write_table(self._rows(tenant, batch, judge, judge.batch, pairs))
 
-    def _rows(self, decision: Decision) -> Iterator[dict[str, Any]]:
-        worst: dict[str, Reason] = {}
-        for reason in decision.reasons:
-            known = worst.get(reason.policy)
-            if known is None or VERDICTS.index(reason.verdict) > VERDICTS.index(known.verdict):
-                worst[reason.policy] = reason
-        for name, reason in worst.items():
-            yield {
-                "tenant": decision.tenant, "source": decision.source, "event_id": decision.event_id,
-                "version": self._versions[name], **{field: getattr(reason, field) for field in _OF_REASON},
-            }  # fmt: skip
+    def _rows(self, tenant: str, batch: Any, judge: StreamJudge, judged: Batch, pairs: Int) -> Any:
+        rules = judge.program.rules.rows
+        chosen = judged.pairs[pairs]
+        rule = rules[chosen["rule"]]
+        is_budget = (rule["kind"] == BUDGET) & (chosen["ref"] != UNKNOWN)
+        late = (rule["kind"] == BUDGET) & (chosen["ref"] == UNKNOWN) & (chosen["verdict"] == 0)
+        calls = pa.array(np.searchsorted(judged.first, pairs, side="right") - 1)
+        policy = pa.array(rule["policy"])
+        start, end = _spans(rule, chosen)
+        found = {
+            "tenant": pa.array([tenant] * len(pairs), pa.string()),
+            "source": batch["source"].take(calls), "event_id": batch["id"].take(calls),
+            **{field.name: batch[field.name].take(calls) for field in _PLACE},
+            "policy": self._names.take(policy), "version": self._versions.take(policy),
+            "staging": pa.nulls(len(pairs), pa.string()),
+            "verdict": pa.array(VERDICTS, pa.string()).take(pa.array(chosen["verdict"])),
+            "code": pa.array(CODES, pa.string()).take(pa.array(chosen["code"], mask=late)),
+            "used_before_nano_usd": _known(chosen["used"], is_budget),
+            "recorded_before_nano_usd": _known(chosen["recorded"], is_budget),
+            "limit_nano_usd": _known(rule["cap"], is_budget),
+            "window_start": _known(start, is_budget & (start != UNKNOWN)),
+            "window_end": _known(end, is_budget & (end != UNKNOWN)),
+        }  # fmt: skip
+        return pa.table([found[f.name].cast(f.type) for f in SCHEMA], schema=SCHEMA)
+
+
+def _known(values: Int, known: Any) -> Any:
+    return pa.array(values, mask=~known)
+
+
+def _spans(rule: Any, chosen: Any) -> tuple[Int, Int]:
+    """Start and end (ms) of each pair's window, UNKNOWN for a lifetime."""
+    width, rolling, calendar = rule["width_ms"], rule["window"] == ROLLING, rule["window"] == CALENDAR
+    start = np.where(calendar, chosen["window"], np.where(rolling, (chosen["window"] - BUCKETS + 1) * width, UNKNOWN))
+    end = np.where(calendar, chosen["window_end"], np.where(rolling, (chosen["window"] + 1) * width, UNKNOWN))
+    return start, end
+
+
+def _deciding(rules: Rules, batch: Batch, judged: Judged) -> Int:
+    """For each call that was judged and each policy that looked: the first pair of its worst verdict."""
+    calls = np.repeat(np.arange(len(batch.calls)), np.diff(batch.first))
+    wanted = np.flatnonzero(judged.worst[calls] != UNKNOWN)
+    if not len(wanted):
+        return wanted
+    policy, verdict = rules.rows["policy"][batch.pairs["rule"][wanted]], batch.pairs["verdict"][wanted]
+    begins = np.flatnonzero(np.diff(calls[wanted], prepend=-1) | np.diff(policy, prepend=-1))
+    worst = np.repeat(np.maximum.reduceat(verdict, begins), np.diff(begins, append=len(wanted)))
+    at_worst = np.flatnonzero(verdict == worst)
+    group = np.searchsorted(begins, at_worst, side="right")
+    return wanted[at_worst[np.unique(group, return_index=True)[1]]]

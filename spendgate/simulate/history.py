@@ -1,0 +1,158 @@
+"""Where recorded events come from: the ledger, or a file as it is. All of them as Arrow batches of EVENTS columns."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spendgate.ledger.columns import EVENTS
+from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.event_rows import batch_of
+from spendgate.ledger.reader_options import ReadOptions
+from spendgate.ledger.reader_problem import Refused
+from spendgate.ledger.readers import read_events
+from spendgate.model.event import Event
+
+_CHUNK = 20_000
+_BLOCK_BYTES = 1 << 20
+
+
+class Selection(NamedTuple):
+    """Which events are simulated: ``[from_, to)`` by their own time, and ``where`` a field has a value (None: is
+    unknown). What is left out is as if it had never been recorded."""
+
+    from_: datetime | None = None
+    to: datetime | None = None
+    where: Mapping[str, str | None] = {}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that choosing needs."""
+        return ("time", *self.where) if self.from_ or self.to else tuple(self.where)
+
+    def of(self, batch: Any) -> Any:
+        """The chosen rows of a batch."""
+        chosen: Any = None
+        for test in self._tests(batch):
+            chosen = test if chosen is None else pc.and_(chosen, test)
+        return batch if chosen is None else batch.filter(chosen)
+
+    def _tests(self, batch: Any) -> Iterator[Any]:
+        if self.from_ is not None:
+            yield pc.greater_equal(batch["time"], pa.scalar(self.from_, batch["time"].type))
+        if self.to is not None:
+            yield pc.less(batch["time"], pa.scalar(self.to, batch["time"].type))
+        for name, value in self.where.items():
+            column = batch[name]
+            yield pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+
+
+EVERYTHING = Selection()
+
+
+class History(Protocol):
+    """Events that can be passed again and again, each tenant's in the order of the log."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether duplicates are marked already."""
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What it is, for a report: kind, name, version."""
+
+    def tenants(self) -> Sequence[str] | None:
+        """The tenants, if each can be read by itself; None if they come mixed."""
+
+    def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
+        """Batches of (at least) these EVENTS columns; tenants may be mixed within one if none is named."""
+
+
+@dataclass
+class LedgerHistory:
+    """A ledger at one version."""
+
+    ledger: Ledger
+    name: str
+    selection: Selection = EVERYTHING
+    marked: bool = True
+
+    @property
+    def about(self) -> dict[str, str]:
+        """See History."""
+        return {"kind": "ledger", "name": self.name, "version": str(self.ledger.version)}
+
+    def tenants(self) -> Sequence[str]:
+        """See History; sorted."""
+        return sorted(self.ledger.tenants())
+
+    def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
+        """See History."""
+        wanted = list(dict.fromkeys((*columns, *self.selection.columns)))
+        strings = [name for name in wanted if pa.types.is_string(EVENTS.field(name).type) and name not in _UNIQUE]
+        for each in [tenant] if tenant is not None else self.tenants():
+            read = self.ledger.event_batches(
+                each, wanted, self.selection.from_, self.selection.to, dictionaries=strings
+            )
+            for batch in read:
+                yield self.selection.of(batch)
+
+
+_UNIQUE = ("id", "refers_to", "tenant")
+
+
+@dataclass
+class FileHistory:
+    """A file or a folder that a reader knows, read anew for every pass. Refused rows go to ``on_refused``, once."""
+
+    path: Path
+    options: ReadOptions
+    selection: Selection = EVERYTHING
+    on_refused: Callable[[Refused], None] = lambda _: None
+    marked: bool = False
+    prepared: Callable[[Iterable[Event]], Iterable[Event]] = lambda events: events
+    _passed: bool = False
+    _about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """See History; the version is the SHA-256 of the content."""
+        if not self._about:
+            kind = "folder" if self.path.is_dir() else "file"
+            self._about = {"kind": kind, "name": self.path.name, "version": _sha256(self.path)}
+        return self._about
+
+    def tenants(self) -> None:
+        """See History: as they come."""
+
+    def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
+        """See History; columns that were not asked for are there too."""
+        refused = (lambda _: None) if self._passed else self.on_refused
+        events = iter(self.prepared(read_events(self.path, self.options, refused)))
+        while chunk := list(islice(events, _CHUNK)):
+            yield self.selection.of(batch_of(chunk))
+        self._passed = True
+
+
+def by_tenant(batch: Any) -> Iterator[tuple[str, Any]]:
+    """A mixed batch, tenant by tenant, each in its order."""
+    column = batch["tenant"]
+    tenants = pc.unique(column).to_pylist()
+    for tenant in tenants:
+        yield tenant, batch if len(tenants) == 1 else batch.filter(pc.equal(column, tenant))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                digest.update(block)
+    return digest.hexdigest()

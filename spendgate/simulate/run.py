@@ -1,0 +1,149 @@
+"""A run of policies over a history: by the compiled kernel, or where that refuses, by the one of the live path."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from spendgate.engine.columns import CallColumns
+from spendgate.engine.stream import Judged, NotStreamable, StreamJudge
+from spendgate.engine.stream_exact import ExactJudge
+from spendgate.model.policy import Policy
+from spendgate.simulate import annotations
+from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amendments
+from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
+from spendgate.simulate.history import History, by_tenant
+from spendgate.simulate.tally import COLUMNS, Tally
+
+IDENTITY = ("source", "id")
+Progress = Callable[[int], None]
+Listener = Callable[[str, Any, CallColumns, StreamJudge, Judged], None]
+"""Told of every batch: tenant, the batch, its columns, the judge, what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``refuse_reviews``: a would-be review is taken as refused, else as approved. ``as_recorded``: later annotations
+    are not used. ``exact``: always the kernel of the live path, whose judge keeps the pairs of its last batch."""
+
+    refuse_reviews: bool = False
+    as_recorded: bool = False
+    exact: bool = False
+
+
+@dataclass
+class Run:
+    """What a run found: ``tally``, and by tenant the judge with its windows, rule hits and totals."""
+
+    policies: Sequence[Policy]
+    options: Options
+    tally: Tally = field(default_factory=Tally)
+    judges: dict[str, StreamJudge] = field(default_factory=dict)
+    amended: dict[str, Amendments] = field(default_factory=dict)
+    _rows: dict[str, int] = field(default_factory=dict)
+
+    def judge_of(self, tenant: str) -> StreamJudge:
+        """The tenant's judge; a new one at the tenant's first batch."""
+        found = self.judges.get(tenant)
+        if found is None:
+            kind = ExactJudge if self.options.exact else StreamJudge
+            found = self.judges[tenant] = kind(self.policies, refuse_reviews=self.options.refuse_reviews)
+        return found
+
+    def add(self, tenant: str, batch: Any, *, marked: bool, listener: Listener | None) -> None:
+        """Judge and count a batch of one tenant. Raises NotStreamable."""
+        judge = self.judge_of(tenant)
+        first = self._rows.get(tenant, 0)
+        self._rows[tenant] = first + batch.num_rows
+        amended = self.amended.get(tenant, NOTHING).between(first, first + batch.num_rows)
+        columns = _corrected(columns_of(batch, judge.names), amended)
+        judged = judge.judge(columns, None if marked else identities_of(batch))
+        self.tally.add(batch, columns, judged, amended)
+        if listener is not None:
+            listener(tenant, batch, columns, judge, judged)
+
+
+def _corrected(columns: CallColumns, amended: Amendments) -> CallColumns:
+    stated = amended.cost != UNSTATED
+    if not stated.any():
+        return columns
+    cost = columns.cost.copy()
+    cost[amended.rows[stated]] = amended.cost[stated]
+    return columns._replace(cost=cost)
+
+
+def simulate(
+    policies: Sequence[Policy],
+    history: History,
+    options: Options = Options(),
+    *,
+    listener: Listener | None = None,
+    restarted: Callable[[], None] = lambda: None,
+    progress: Progress = lambda _: None,
+    also: Sequence[str] = (),
+) -> Run:
+    """Judge a history by ``policies``, as if all of them had been staged before its first event.
+
+    ``progress`` is told how many rows have been passed; ``also`` names more columns that a ``listener`` wants. Where
+    the compiled kernel refuses a tenant's calls the run begins again with that of the live path, which takes all:
+    ``restarted`` is called, and what the listener has heard is void.
+    """
+    columns = [*needed(policies, marked=history.marked), *also]
+    try:
+        return _run(Run(policies, options), history, columns, listener, progress)
+    except NotStreamable:
+        restarted()
+        return _run(Run(policies, replace(options, exact=True)), history, columns, listener, progress)
+
+
+def _run(run: Run, history: History, columns: Sequence[str], listener: Listener | None, progress: Progress) -> Run:
+    if not run.options.as_recorded:
+        run.amended = _amended(history)
+    for tenant, batch in _batches(history, columns):
+        run.add(tenant, batch, marked=history.marked, listener=listener)
+        progress(run.tally.rows)
+    return run
+
+
+def needed(policies: Sequence[Policy], *, marked: bool) -> list[str]:
+    """The columns that a run reads."""
+    fields = StreamJudge(policies).fields
+    return list(dict.fromkeys((*NEEDED, *fields, *COLUMNS, "tenant", *(() if marked else IDENTITY))))
+
+
+def _batches(history: History, columns: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    tenants = history.tenants()
+    if tenants is None:
+        for batch in history.batches(columns):
+            yield from by_tenant(batch)
+        return
+    for tenant in tenants:
+        for batch in history.batches(columns, tenant):
+            yield tenant, batch
+
+
+def _amended(history: History) -> dict[str, Amendments]:
+    """By tenant, what annotations say; a tenant without any is left out, and costs one pass over one column."""
+    found: dict[str, Amendments] = {}
+    for tenant in _annotated(history):
+        first, second = (_of_tenant(history, tenant) for _ in range(2))
+        found[tenant] = amendments(first, second, marked=history.marked)
+    return found
+
+
+def _of_tenant(history: History, tenant: str) -> Iterator[Any]:
+    columns = (*annotations.COLUMNS, "tenant")
+    if history.tenants() is not None:
+        yield from history.batches(columns, tenant)
+        return
+    for batch in history.batches(columns):
+        yield from (part for name, part in by_tenant(batch) if name == tenant)
+
+
+def _annotated(history: History) -> list[str]:
+    found: dict[str, bool] = {}
+    for tenant, batch in _batches(history, ("kind", "tenant")):
+        if not found.get(tenant):
+            found[tenant] = bool(np.any(is_annotation(batch["kind"])))
+    return [tenant for tenant, is_annotated in found.items() if is_annotated]
