@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from spendgate import __version__
-from spendgate.cli import decisions, demo, dev, policies, send, simulate, topics, validate
+from spendgate.cli import decisions, demo, dev, ledger, policies, prices, send, simulate, topics, validate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +19,8 @@ app.command()(simulate.simulate)
 app.command()(send.send)
 app.command()(decisions.decisions)
 app.add_typer(policies.app, name="policy")
+app.add_typer(ledger.app, name="ledger")
+app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")
 app.add_typer(dev.app, name="dev")
 app.command()(demo.demo)

@@ -19,7 +19,7 @@ from spendgate.ledger.reader_problem import Refused
 from spendgate.ledger.readers import read_events
 from spendgate.model.event import Event
 
-_CHUNK = 20_000
+CHUNK = 20_000
 _BLOCK_BYTES = 1 << 20
 
 
@@ -135,7 +135,7 @@ class FileHistory:
         """See History; columns that were not asked for are there too."""
         refused = (lambda _: None) if self._passed else self.on_refused
         events = iter(self.prepared(read_events(self.path, self.options, refused)))
-        while chunk := list(islice(events, _CHUNK)):
+        while chunk := list(islice(events, CHUNK)):
             yield self.selection.of(batch_of(chunk))
         self._passed = True
 

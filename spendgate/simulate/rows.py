@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from spendgate.engine.batch import UNKNOWN, Batch
 from spendgate.engine.columns import CallColumns
+from spendgate.engine.decide import UNPRICED
 from spendgate.engine.rules import BUDGET, CALENDAR, ROLLING, Int, Rules
 from spendgate.engine.stream import Judged, StreamJudge
 from spendgate.engine.stream_exact import ExactJudge
@@ -71,7 +72,7 @@ class DecisionRows:
         rules = judge.program.rules.rows
         chosen = judged.pairs[pairs]
         rule = rules[chosen["rule"]]
-        is_budget = (rule["kind"] == BUDGET) & (chosen["ref"] != UNKNOWN)
+        is_budget = (rule["kind"] == BUDGET) & (chosen["ref"] != UNKNOWN) & (chosen["code"] != UNPRICED)
         late = (rule["kind"] == BUDGET) & (chosen["ref"] == UNKNOWN) & (chosen["verdict"] == 0)
         calls = pa.array(np.searchsorted(judged.first, pairs, side="right") - 1)
         policy = pa.array(rule["policy"])
@@ -111,9 +112,12 @@ def _deciding(rules: Rules, batch: Batch, judged: Judged) -> Int:
     wanted = np.flatnonzero(judged.worst[calls] != UNKNOWN)
     if not len(wanted):
         return wanted
-    policy, verdict = rules.rows["policy"][batch.pairs["rule"][wanted]], batch.pairs["verdict"][wanted]
+    pairs = batch.pairs[wanted]
+    policy, is_budget = rules.rows["policy"][pairs["rule"]], rules.rows["kind"][pairs["rule"]] == BUDGET
+    # Of equals, a budget that did not look (the call was late) says less than any rule that did.
+    rank = 2 * pairs["verdict"] + (~is_budget | (pairs["ref"] != UNKNOWN) | (pairs["code"] == UNPRICED))
     begins = np.flatnonzero(np.diff(calls[wanted], prepend=-1) | np.diff(policy, prepend=-1))
-    worst = np.repeat(np.maximum.reduceat(verdict, begins), np.diff(begins, append=len(wanted)))
-    at_worst = np.flatnonzero(verdict == worst)
+    worst = np.repeat(np.maximum.reduceat(rank, begins), np.diff(begins, append=len(wanted)))
+    at_worst = np.flatnonzero(rank == worst)
     group = np.searchsorted(begins, at_worst, side="right")
     return wanted[at_worst[np.unique(group, return_index=True)[1]]]

@@ -1,7 +1,9 @@
 """Drawn logs as files of events, and what the recount says of them when it reads them as the simulator does."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -10,11 +12,20 @@ from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import Position
 from spendgate.model.event import Event, encode_events
 from spendgate.model.policy import Policy
-from spendgate.simulate.files import BEFORE_ALL
+from spendgate.simulate.job import Job, Source, run_job
+from spendgate.simulate.run import Options
 from tests.oracle.documents import OracleDecision, Record, to_ms
 from tests.oracle.matching import in_scope
 from tests.oracle.oracle import Oracle
 from tests.strategies import Log
+
+BEFORE_ALL = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def simulate_file(policies: Sequence[Policy], path: Path, rows: Path | None = None) -> dict[str, Any]:
+    """The report on a file whose corrections are left alone."""
+    options = Options(as_recorded=True)
+    return run_job(Job(["spendgate"], policies, Source(events=path), options=options, decisions=rows))
 
 
 def events_of(log: Log) -> list[Event]:
