@@ -34,7 +34,7 @@ test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 test-pure: $(STAMP) ## The tests that need no server
-	$(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate $(ARGS)
+	$(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers $(ARGS)
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest peers $(ARGS)

@@ -5,7 +5,21 @@ from typing import Annotated
 import typer
 
 from spendgate import __version__
-from spendgate.cli import decisions, demo, dev, ledger, policies, prices, send, simulate, topics, validate
+from spendgate.cli import (
+    decisions,
+    demo,
+    dev,
+    diff,
+    import_policies,
+    ledger,
+    policies,
+    policy_tests,
+    prices,
+    send,
+    simulate,
+    topics,
+    validate,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +30,9 @@ app = typer.Typer(
 )
 app.command()(validate.validate)
 app.command()(simulate.simulate)
+app.command("test")(policy_tests.run)
+app.command()(diff.diff)
+app.add_typer(import_policies.app, name="import")
 app.command()(send.send)
 app.command()(decisions.decisions)
 app.add_typer(policies.app, name="policy")

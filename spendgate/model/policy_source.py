@@ -1,7 +1,7 @@
 """Policies from text: every problem of a file at once, each with its line, column and what was expected.
 
-A file holds one policy or several (YAML documents, cut by ``---``). Rules that tie the fields of one part
-together are looked at once the fields of that part are sound, so mending them can bring one more problem.
+A file holds one policy or several (YAML documents, cut by ``---``), each with its cases. Rules that tie the fields
+of one part together are looked at once the fields of that part are sound, so mending them can bring one more problem.
 """
 
 import re
@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from spendgate.model import policy as documents
 from spendgate.model.policy import Document, Policy
+from spendgate.model.policy_cases import CaseCall, CaseEvent, CaseReason, PolicyCase, PolicyFile
 from spendgate.model.policy_problems import (
     START,
     Path,
@@ -31,7 +32,7 @@ MAX_BYTES = 1 << 20
 _TOO_LONG = Problem(START, "", f"expected at most {MAX_BYTES >> 20} MiB")
 
 _PARTS: dict[str, type[Document]] = {
-    "": documents.Policy,
+    "": PolicyFile,
     "metadata": documents.Metadata,
     "spec": documents.Spec,
     "scope": documents.Scope,
@@ -46,6 +47,10 @@ _PARTS: dict[str, type[Document]] = {
     "vendors": documents.NameLimit,
     "review": documents.Review,
     "when": documents.When,
+    "tests": PolicyCase,
+    "defaults": CaseCall,
+    "events": CaseEvent,
+    "because": CaseReason,
 }
 """The model that describes what stands under a field; a window's by its kind."""
 FIELD_NAMES = frozenset(name for part in _PARTS.values() for name in part.model_fields)
@@ -57,6 +62,7 @@ _WORDS = {
     "string_unicode": "expected Unicode text",
     "string_too_long": "expected at most {max_length} characters",
     "list_type": "expected a list, such as [a, b]",
+    "tuple_type": "expected a list, such as [a, b]",
     "too_short": "expected at least {min_length} entry",
     "too_long": "expected at most {max_length} entries",
     "int_type": "expected a whole number",
@@ -69,11 +75,12 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Sourced:
-    """A policy and where its parts stand in the file that it came from."""
+    """A policy, where its parts stand in the file that it came from, and the cases that the file has for it."""
 
     policy: Policy
     name: str
     places: Mapping[Path, Place]
+    cases: tuple[PolicyCase, ...] = ()
 
     def place(self, path: Path = ()) -> Place:
         """Where ``path`` stands, or the nearest thing above it."""
@@ -114,10 +121,10 @@ def check_text(text: str, name: str) -> tuple[list[Sourced], list[Problem]]:
     problems: list[Problem] = []
     try:
         for tree in read_trees(text):
-            policy, found = _read_tree(tree)
+            file, found = _read_tree(tree)
             problems += found
-            if policy:
-                sourced.append(Sourced(policy, name, tree.values))
+            if file:
+                sourced.append(Sourced(file.policy, name, tree.values, file.tests))
     except TextError as error:
         problems.append(_fault_problem(error.fault))
     if not sourced and not problems:
@@ -125,15 +132,15 @@ def check_text(text: str, name: str) -> tuple[list[Sourced], list[Problem]]:
     return sourced, sorted(problems, key=lambda problem: problem.place)
 
 
-def _read_tree(tree: Tree) -> tuple[Policy | None, list[Problem]]:
+def _read_tree(tree: Tree) -> tuple[PolicyFile | None, list[Problem]]:
     if tree.data is None and not tree.faults:
         return None, []
     faults = [_fault_problem(fault) for fault in tree.faults]
     try:
-        policy = Policy.model_validate(tree.data)
+        file = PolicyFile.model_validate(tree.data)
     except ValidationError as error:
         return None, faults + _problems(error, tree)
-    return None if faults else policy, faults
+    return None if faults else file, faults
 
 
 def _fault_problem(fault: Fault) -> Problem:

@@ -30,7 +30,7 @@ def _class_of(chars: str) -> str:
     return f"[{''.join('-'.join(run) for run in escaped)}]"
 
 
-NAME_PATTERN = f"^{_class_of(ALLOWED_CHARS)}{{1,{MAX_CHARS}}}$"
+NAME_PATTERN = f"^{_class_of(ALLOWED_CHARS)}{{1,{MAX_CHARS}}}$(?!\\n)"
 """The stated set of ``spendgate.model.text`` as a regular expression."""
 GLOB_PATTERN = f"{NAME_PATTERN}|^{re.escape(NONE)}$"
 USD_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?$"

@@ -18,7 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from spendgate.model.activation import Activation
 from spendgate.model.decision import Decision
 from spendgate.model.event import Event
-from spendgate.model.policy import Policy
+from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
 from spendgate.model.text import MAX_CHARS
 
@@ -52,8 +52,8 @@ def decision_schema() -> Schema:
 
 
 def policy_schema() -> Schema:
-    """The schema of a policy document as ``policy_source`` reads it: a field is left out, never null."""
-    return {"$schema": DIALECT, **_without_null(Policy.model_json_schema(schema_generator=_Untitled))}
+    """The schema of a policy document, with its cases, as ``policy_source`` reads it: nothing in it is null."""
+    return {"$schema": DIALECT, **_without_null(PolicyFile.model_json_schema(schema_generator=_Untitled))}
 
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {

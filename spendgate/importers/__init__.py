@@ -1,0 +1,1 @@
+"""Importers of budgets that other gateways already keep; what could not be carried over is listed, never lost."""
