@@ -52,6 +52,18 @@ def codes_of(column: Any, values: tuple[str, ...]) -> Int:
     return table[codes]
 
 
+def amended_batch(batch: Any, amended: Amendments) -> Any:
+    """The batch with its outcomes and evidence as the annotations have them."""
+    for name, words, said in (("outcome", OUTCOMES, amended.outcome), ("evidence_status", EVIDENCE, amended.evidence)):
+        stated = said != UNSTATED
+        if stated.any():
+            codes = codes_of(batch[name], words)
+            codes[amended.rows[stated]] = said[stated]
+            column = pa.array(words, pa.string()).take(pa.array(codes, mask=codes == UNSTATED))
+            batch = batch.set_column(batch.schema.get_field_index(name), name, column)
+    return batch
+
+
 @dataclass(slots=True)
 class _Found:
     """Annotations of a tenant in log order: which identity (a number), on which row, and what they say."""

@@ -11,7 +11,7 @@ from spendgate.engine.stream import Judged, NotStreamable, StreamJudge
 from spendgate.engine.stream_exact import ExactJudge
 from spendgate.model.policy import Policy
 from spendgate.simulate import annotations
-from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amendments
+from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amended_batch, amendments
 from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
 from spendgate.simulate.history import History, by_tenant
 from spendgate.simulate.tally import COLUMNS, Tally
@@ -19,7 +19,7 @@ from spendgate.simulate.tally import COLUMNS, Tally
 IDENTITY = ("source", "id")
 Progress = Callable[[int], None]
 Listener = Callable[[str, Any, CallColumns, StreamJudge, Judged], None]
-"""Told of every batch: tenant, the batch, its columns, the judge, what it said."""
+"""Told of every batch: tenant, the batch (outcomes as amended), its columns, the judge, what it said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,10 @@ class Run:
         first = self._rows.get(tenant, 0)
         self._rows[tenant] = first + batch.num_rows
         amended = self.amended.get(tenant, NOTHING).between(first, first + batch.num_rows)
+        batch = amended_batch(batch, amended)
         columns = _corrected(columns_of(batch, judge.names), amended)
         judged = judge.judge(columns, None if marked else identities_of(batch))
-        self.tally.add(batch, columns, judged, amended)
+        self.tally.add(batch, columns, judged)
         if listener is not None:
             listener(tenant, batch, columns, judge, judged)
 

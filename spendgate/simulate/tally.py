@@ -12,7 +12,7 @@ from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged
 from spendgate.engine.windows import DAY_MS
 from spendgate.model.decision import VERDICTS
-from spendgate.simulate.annotations import EVIDENCE, OUTCOMES, UNSTATED, Amendments, codes_of
+from spendgate.simulate.annotations import EVIDENCE, OUTCOMES, codes_of
 from spendgate.simulate.arrow_columns import dictionary_of, is_annotation
 from spendgate.simulate.grouping import Groups
 
@@ -45,13 +45,10 @@ class Tally:
     reviews_ms: list[Int] = field(default_factory=list)
     unpriced_models: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
 
-    def add(self, batch: Any, columns: CallColumns, judged: Judged, amended: Amendments) -> None:
-        """Count a batch of one tenant."""
+    def add(self, batch: Any, columns: CallColumns, judged: Judged) -> None:
+        """Count a batch of one tenant, its outcomes as annotations have them."""
         outcome = codes_of(batch["outcome"], OUTCOMES)
         evidence = codes_of(batch["evidence_status"], EVIDENCE)
-        for column, values in ((outcome, amended.outcome), (evidence, amended.evidence)):
-            stated = values != UNSTATED
-            column[amended.rows[stated]] = values[stated]
         accepted = (outcome == ACCEPTED).astype(np.int64)
         self._add_totals(columns, judged, accepted, int(is_annotation(batch["kind"]).sum()))
         self._add_owners(batch, columns, judged, accepted)
