@@ -35,7 +35,7 @@ _From = Annotated[
 _To = Annotated[
     datetime | None, typer.Option(formats=_FORMATS, metavar="INSTANT", help="Only calls before this instant (UTC).")
 ]
-_UNSAID = ("html", "as_json", "again", "engine")
+_UNSAID = ("html", "as_json", "again")
 """Options that change where a report goes, and nothing in it."""
 
 
@@ -78,7 +78,6 @@ def simulate(
     again: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Does this JSON report still hold?")
     ] = None,
-    engine: Annotated[str, typer.Option(help="local, or spark for very large ledgers.")] = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Run policies over recorded events with the engine of the live path, and report what they would have done."""
@@ -131,14 +130,8 @@ def _print(report: dict[str, Any], *, as_json: bool) -> None:
 def _report(given: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     from spendgate.simulate.job import run_job
 
-    if given["engine"] not in ("local", "spark"):
-        raise Failure("engine: expected local or spark", USAGE)
     job = _job(given, command)
     with _progress() as told:
-        if given["engine"] == "spark":
-            from spendgate.simulate.spark import run_job_on_spark
-
-            return run_job_on_spark(job)
         refused = _Refusals(given["strict"])
         report = run_job(job, told, refused.add)
     refused.tell()

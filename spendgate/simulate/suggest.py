@@ -175,6 +175,8 @@ class _Search:
         at = len(caps) - 1
         while at > 0 and self._holds(counted, at - 1, windows):
             at -= 1
+        if not self._holds(counted, at, windows):
+            raise InputError("suggest: no cap of this budget would do: other rules of the policy deny more than that")
         lost, of = self._limit.sums(counted, at)
         broken = self._limit.sums(counted, at - 1)[0] if at else None
         return (caps[at - 1] if at else low), _Found(caps[at], lost, of, []), broken
