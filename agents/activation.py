@@ -47,7 +47,7 @@ class Activator:
             await self.outlet.name_set(after.stagings)
         change = Change(
             mark=judge.mark_at(step.last),
-            tenants=whole(activation.tenant, after),
+            tenants=whole(activation.tenant, after, step.last),
             expiries={activation.tenant: seed.expiries} if seed is not None and seed.expiries else {},
             drop_slots={activation.tenant: dropped} if dropped else {},
         )
@@ -61,9 +61,9 @@ class Activator:
             log.info("tenant %s: %s, %d in force", activation.tenant, activation.action, len(after.stagings))
 
     async def _document(self, judge: PartitionJudge, tenant: str) -> TenantDocument:
-        known = judge.tenants.get(tenant)
+        known = judge.known(tenant)
         if known is not None:
-            return known.document
+            return known
         snapshot = await self.store.read(judge.id, Read(tenants=document_names([tenant])))
         judge.require_mark(snapshot)
         document = judge.document(snapshot, tenant)

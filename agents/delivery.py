@@ -16,8 +16,9 @@ import mode.loop
 from faust.types.auth import CredentialsT
 
 from agents import logs
+from agents.aiokafka_private import compression
 from agents.exits import Exit, Fatal
-from agents.faust_private import App, Worker, compression
+from agents.faust_private import App, Worker
 from agents.health import Health, server_from_env
 from agents.lanes import Handler, Lanes, Message, Transient
 from agents.overseer import Overseer

@@ -1,4 +1,4 @@
-"""Every private part of Faust, mode and aiokafka that the agents rely on, and nothing else.
+"""Every private part of Faust and mode that the agents rely on, and nothing else; aiokafka_private.py is beneath.
 
 Measured on faust-streaming 0.15.3, mode-streaming 0.7.1 and aiokafka 0.14; ``tests/agents/test_faust_contract.py``
 holds each name and signature used here, so that another version fails loudly.
@@ -13,6 +13,7 @@ What differs from stock Faust, and why:
   between an assignment and the first delivery.
 - When the queues are full the fetcher waits for room, not for a second.
 - The group coordinator is asked for its errors; otherwise a refused JoinGroup leaves a worker that reads nothing.
+- A commit that was refused or not answered is not noted as committed. Faust notes it, and never tries it again.
 """
 
 import asyncio
@@ -22,11 +23,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, codec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
+from faust.types.auth import CredentialsT
 from mode import Service
 from mode.types import ServiceT
 
@@ -131,7 +133,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         except KafkaError as exc:
             await self.crash(exc)
             return False
-        return True
+        return len(wanted) == len(offsets)
+
+    async def check_errors(self) -> None:
+        """Raise what ended a background task of the consumer: aiokafka's own keep it to themselves."""
+        consumer = self._consumer
+        if consumer is None or consumer._coordinator is None:
+            return
+        await self.call_thread(consumer._coordinator.check_errors)
+        refreshing = consumer._client._sync_task
+        if refreshing is not None and refreshing.done():
+            raise RuntimeError("the task that refreshes Kafka's metadata has ended")
 
     def on_crash(self, msg: str, *fmt: Any, **kwargs: Any) -> None:
         """Called when the thread dies."""
@@ -176,6 +188,13 @@ class Consumer(driver.Consumer):
 
     def _filter_committable_offsets(self, tps: Iterable[TP]) -> dict[TP, int]:
         return {tp: self._acknowledged[tp] for tp in tps if self._should_commit(tp, self._acknowledged[tp])}
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        before = {tp: self._committed_offset.get(tp) for tp in offsets}
+        committed = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if not committed:
+            self._committed_offset.update(before)
+        return committed
 
     async def commit_soon(self) -> None:
         """Commit what is acknowledged; no error, and not for ever: what is not committed is delivered again."""
@@ -298,11 +317,8 @@ class Consumer(driver.Consumer):
     async def _watch_coordinator(self) -> None:
         while not self.should_stop:
             await self.sleep(WATCH_EVERY_S)
-            consumer = self._thread._consumer
-            if consumer is None or consumer._coordinator is None:
-                continue
             try:
-                await self._thread.call_thread(consumer._coordinator.check_errors)
+                await cast("ConsumerThread", self._thread).check_errors()
             except Exception as exc:  # noqa: BLE001 - whatever it is, the group has no place for us
                 self.app.overseer.failed(exc)
                 await self.crash(exc)
@@ -377,6 +393,6 @@ def auth_of(app: faust.App) -> Mapping[str, Any]:
     return driver.credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context)
 
 
-def compression() -> str | None:
-    """What to compress with: lz4 where aiokafka finds its codec."""
-    return "lz4" if codec.has_lz4() else None
+def auth_of_credentials(credentials: CredentialsT | None) -> Mapping[str, Any]:
+    """The arguments that give an aiokafka client these credentials."""
+    return driver.credentials_to_aiokafka_auth(credentials)

@@ -1,8 +1,9 @@
 """The log beside the group: a plain second consumer that reads ranges and bounds, and commits nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -11,6 +12,8 @@ from agents.delivery import Message
 
 POLL_MS = 1000
 RECORDS = 2000
+BACKOFF_MS = 5
+"""aiokafka waits so long before it asks again for a leader that it does not know yet, as after every start."""
 
 
 async def close(consumer: AIOKafkaConsumer) -> None:
@@ -26,16 +29,24 @@ async def close(consumer: AIOKafkaConsumer) -> None:
 
 class Log:
     """One topic of the broker at ``bootstrap``; ``group`` is whose commits ``committed`` tells;
-    ``progress`` is called for each stretch that was read.
+    ``progress`` is called for each stretch that was read; ``auth``: aiokafka's keywords.
 
     Every method raises KafkaError while the broker is away.
     """
 
-    def __init__(self, bootstrap: str, topic: str, group: str, progress: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        group: str,
+        progress: Callable[[], None],
+        auth: Mapping[str, Any] | None = None,
+    ) -> None:
         self.topic = topic
         self._group = group
         self._progress = progress
         self._bootstrap = bootstrap
+        self._auth = auth or {}
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
@@ -44,7 +55,9 @@ class Log:
             enable_auto_commit=False,
             auto_offset_reset="none",
             request_timeout_ms=20_000,
+            retry_backoff_ms=BACKOFF_MS,
             max_partition_fetch_bytes=8 * 1024 * 1024,
+            **self._auth,
         )
         try:
             await consumer.start()
@@ -62,7 +75,7 @@ class Log:
 
     async def committed(self, partition: int) -> int:
         """The offset that the group is to read next; 0 where it has committed nothing."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=20_000)
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=20_000, **self._auth)
         place = TopicPartition(self.topic, partition)
         try:
             await admin.start()

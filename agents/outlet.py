@@ -23,9 +23,7 @@ class Outlet:
     ) -> None:
         """Decisions by tenant, into the same partition as their events, and what was set aside."""
         packed = [
-            (tenant.encode(), value)
-            for tenant, each in decisions.items()
-            for value in pack(map(encode_decisions, each))
+            (tenant.encode(), value) for tenant, each in decisions.items() for value in pack(each, encode_decisions)
         ]
         rejected = [((r.tenant or "").encode() or None, encode_rejection(r)) for r in rejections]
         sends = [self._publisher.publish(self._topics.decisions.name, packed, partition)] if packed else []

@@ -1,12 +1,13 @@
 """The staged documents, live: policies by hash from ``spend.policies``, read when one is asked for."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.delivery import Transient
-from agents.log import close
+from agents.log import BACKOFF_MS, close
 from spendgate.model.announcement import Board
 from spendgate.model.canonical import from_canonical
 from spendgate.model.policy import Policy
@@ -18,8 +19,9 @@ log = logging.getLogger(__name__)
 class Documents:
     """Policies by hash. What is not there yet is waited for: it never guesses and never drops."""
 
-    def __init__(self, bootstrap: str, topic: Topic) -> None:
+    def __init__(self, bootstrap: str, topic: Topic, auth: Mapping[str, Any] | None = None) -> None:
         self.known: dict[str, Policy] = {}
+        self._auth = auth or {}
         self._bootstrap = bootstrap
         self._topic = topic.name
         self._places = [TopicPartition(topic.name, partition) for partition in range(topic.partitions)]
@@ -38,7 +40,9 @@ class Documents:
 
     async def _refresh(self) -> None:
         """Read the topic from where the last reading ended to its present end."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, retry_backoff_ms=BACKOFF_MS, **self._auth
+        )
         try:
             await consumer.start()
             await self._read(consumer)

@@ -1,7 +1,8 @@
 """Packed publishing: many documents a message, every acknowledgement awaited."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import faust
 from aiokafka.structs import RecordMetadata
@@ -9,25 +10,35 @@ from aiokafka.structs import RecordMetadata
 from agents.faults import publish_fault
 from agents.faust_private import producer_of
 
+T = TypeVar("T")
 LIMIT_BYTES = 512 * 1024
+TOGETHER = 250
+"""How many documents are encoded in one go, which costs half of what they cost one by one."""
 
 
-def pack(documents: Iterable[bytes], limit_bytes: int = LIMIT_BYTES) -> Iterator[bytes]:
-    """JSON arrays of already encoded JSON documents, in order, each of at most ``limit_bytes`` bytes.
+def pack(
+    documents: Sequence[T],
+    encode: Callable[[Sequence[T]], bytes],
+    limit_bytes: int = LIMIT_BYTES,
+    together: int = TOGETHER,
+) -> Iterator[bytes]:
+    """``documents`` in order as encoded arrays of ``together`` at most, each of at most ``limit_bytes`` bytes.
 
     A document that does not fit with its brackets stands alone in an array, above the limit. 500 calls denied by
     many policies exceed a broker's default message size, and a produce that always fails is a crash loop.
     """
-    waiting: list[bytes] = []
-    size = 1
-    for document in documents:
-        if waiting and size + len(document) + 1 > limit_bytes:
-            yield b"[" + b",".join(waiting) + b"]"
-            waiting, size = [], 1
-        waiting.append(document)
-        size += len(document) + 1
-    if waiting:
-        yield b"[" + b",".join(waiting) + b"]"
+    for start in range(0, len(documents), together):
+        yield from _within(documents[start : start + together], encode, limit_bytes)
+
+
+def _within(part: Sequence[T], encode: Callable[[Sequence[T]], bytes], limit_bytes: int) -> Iterator[bytes]:
+    encoded = encode(part)
+    if len(encoded) <= limit_bytes or len(part) == 1:
+        yield encoded
+        return
+    middle = len(part) // 2
+    yield from _within(part[:middle], encode, limit_bytes)
+    yield from _within(part[middle:], encode, limit_bytes)
 
 
 class Publisher:

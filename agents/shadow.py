@@ -16,7 +16,7 @@ from agents.activation import Activator
 from agents.delivery import Fatal, Message, Transient
 from agents.faults import fault_point
 from agents.outlet import Outlet
-from agents.partition import MarkMoved, PartitionJudge, document_names
+from agents.partition import MarkMoved, NotOfTheMark, PartitionJudge, document_names
 from agents.policies import Documents
 from agents.rebuild import REFUSED, Rebuild
 from agents.steps import Step, instant, steps
@@ -55,6 +55,8 @@ class Shadow:
             except StoreUnavailable as error:
                 self.judges.pop(partition, None)
                 raise Transient(str(error), "store") from error
+            except NotOfTheMark as error:
+                raise self._not_of_the_mark(partition, error) from None
             except BaseException:
                 self.judges.pop(partition, None)
                 raise
@@ -102,6 +104,11 @@ class Shadow:
             policies = await self.documents.require(staging.hash for staging in document.stagings)
             judge.admit(tenant, document, policies)
 
+    def _not_of_the_mark(self, partition: int, error: NotOfTheMark) -> Fatal:
+        """The end of a worker whose counters are a mixture: to judge on them would count twice what they hold."""
+        keys = f"sg:{{{self.topic.name}:{partition}}}:*"
+        return Fatal(f"{error}: somebody changed the mark; delete {keys} and they are rebuilt from the log", REFUSED)
+
     async def _open(self, partition: int) -> PartitionJudge:
         """Begin a partition at the mark that the store has."""
         id_ = PartitionId(self.topic.name, partition)
@@ -144,6 +151,8 @@ class Shadow:
         except (StoreUnavailable, MarkMoved) as error:
             self.judges.pop(partition, None)
             raise Transient(str(error) or "the mark has moved", "store") from error
+        except NotOfTheMark as error:
+            raise self._not_of_the_mark(partition, error) from None
         except BaseException:
             self.judges.pop(partition, None)
             raise

@@ -1,13 +1,15 @@
 """Events of one tenant, in log order, on their way into columns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import cast
 
 import numpy as np
 
 from spendgate.engine.batch import UNKNOWN
-from spendgate.engine.classes import Classes, Values, values_getter
+from spendgate.engine.classes import Classes, Values
 from spendgate.engine.counters import Counters
 from spendgate.engine.rules import Int
 from spendgate.model.event import Event
@@ -56,13 +58,15 @@ def times_ms(events: Sequence[Event]) -> Int:
 
 def costs(events: Sequence[Event]) -> Int:
     """Costs in nano-USD, UNKNOWN where unpriced."""
-    found = [event.cost_nano_usd for event in events]
-    return np.array([UNKNOWN if cost is None else cost for cost in found], np.int64)
+    return token_counts(events, "cost_nano_usd")
 
 
 def token_counts(events: Sequence[Event], name: str) -> Int:
-    """A count of tokens, UNKNOWN where not said."""
-    return np.array([UNKNOWN if (n := getattr(event, name)) is None else n for event in events], np.int64)
+    """A count, UNKNOWN where not said."""
+    found = list(map(attrgetter(name), events))
+    if None in found:
+        found = [UNKNOWN if number is None else number for number in found]
+    return np.array(found, np.int64)
 
 
 def identities(events: Sequence[Event]) -> list[int]:
@@ -72,8 +76,7 @@ def identities(events: Sequence[Event]) -> list[int]:
 
 def classes_of(events: Sequence[Event], classes: Classes) -> Int:
     """The class of each event."""
-    values_of, class_of = classes.values_of, classes.class_of
-    return np.array([class_of(values_of(event)) for event in events], np.int64)
+    return np.fromiter(map(classes.class_of, map(classes.values_of, events)), np.int64, len(events))
 
 
 def keys_of(events: Sequence[Event], groups: Sequence[tuple[str, ...]], counters: Counters) -> Int:
@@ -84,11 +87,20 @@ def keys_of(events: Sequence[Event], groups: Sequence[tuple[str, ...]], counters
     return keys
 
 
-def _keys_under(events: Sequence[Event], fields: tuple[str, ...], counters: Counters) -> list[int]:
-    known, values_of = counters.keys(fields), values_getter(fields)
+def _keys_under(events: Sequence[Event], fields: tuple[str, ...], counters: Counters) -> list[int] | int:
+    """By event; or the one number that all have."""
+    known = counters.keys(fields)
+    if not fields:
+        return known[()] if () in known else counters.new_key(fields, ())
+    found = list(map(known.get, _values_under(events, fields)))
+    if None in found:
+        for values in dict.fromkeys(_values_under(events, fields)):
+            if values not in known:
+                counters.new_key(fields, values)
+        found = list(map(known.get, _values_under(events, fields)))
+    return cast("list[int]", found)
 
-    def key(values: Values) -> int:
-        found = known.get(values)
-        return counters.new_key(fields, values) if found is None else found
 
-    return [key(values_of(event)) for event in events]
+def _values_under(events: Sequence[Event], fields: tuple[str, ...]) -> Iterator[Values]:
+    """The events' values, as tuples made without a Python call each."""
+    return zip(*(map(attrgetter(name), events) for name in fields), strict=True)

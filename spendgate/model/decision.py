@@ -39,7 +39,7 @@ class Judged(Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     set: str
 
 
-class Reason(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True, gc=False):
+class Reason(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, gc=False):
     """What one rule said. Sums are those just before this call, in nano-USD.
 
     ``used_before_nano_usd`` is the admitted sum (closed loop), ``recorded_before_nano_usd`` the recorded one
@@ -67,7 +67,7 @@ class Reason(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
     alerts: tuple[int, ...] = ()
 
 
-class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True, gc=False):
+class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, gc=False):
     """One call's decision. ``decided_at`` is the only field that a replay may change."""
 
     decision_id: str
@@ -79,9 +79,9 @@ class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     position: Position
     verdict: Verdict
     engine_version: str
+    judged: Judged
     cost_nano_usd: int | None = None
     marks: tuple[Mark, ...] = ()
-    judged: Judged
     reasons: tuple[Reason, ...] = ()
 
 

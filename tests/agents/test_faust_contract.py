@@ -32,6 +32,7 @@ SIGNATURES = {
     "faust.transport.consumer:ThreadDelegateConsumer.position": "self, tp",
     "faust.transport.consumer:ThreadDelegateConsumer.assignment": "self",
     "faust.transport.consumer:ensure_TP": "tp",
+    "faust.transport.consumer:Consumer._commit_offsets": "self, offsets, start_new_transaction",
     "faust.transport.drivers.aiokafka:Consumer._new_consumer_thread": "self",
     "faust.transport.drivers.aiokafka:Consumer.verify_event_path": "self, now, tp",
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._commit": "self, offsets",
@@ -60,6 +61,8 @@ SIGNATURES = {
     "aiokafka.consumer.group_coordinator:NoGroupCoordinator.check_errors": "self",
     "aiokafka:AIOKafkaConsumer.commit": "self, offsets",
     "aiokafka:AIOKafkaConsumer.seek_to_committed": "self, partitions",
+    "aiokafka.codec:lz4_encode": "payload, level",
+    "aiokafka.conn:AIOKafkaConnection.send": "self, request, expect_response",
     "aiokafka:AIOKafkaProducer.send": "self, topic, value, key, partition, timestamp_ms, headers",
 }
 
@@ -83,6 +86,8 @@ BODIES = {
     "mode.services:Service.crash": "14980000465d",
     "mode.worker:Worker.execute_from_commandline": "212e98f635d7",
     "aiokafka:AIOKafkaConsumer.seek_to_committed": "f6cd85c8b70a",
+    "aiokafka.conn:create_conn": "673276cbddb4",
+    "aiokafka.client:AIOKafkaClient._md_synchronizer": "e0421bffa9a7",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.check_errors": "ba6ca51ad348",
     "aiokafka.consumer.group_coordinator:GroupCoordinator.commit_offsets": "5cbe31af28d6",
 }
@@ -126,6 +131,7 @@ def test_the_attributes_that_are_read_are_declared(owner: type, name: str) -> No
 @pytest.mark.asyncio
 async def test_a_consumer_has_a_coordinator_to_ask_for_its_errors() -> None:
     assert AIOKafkaConsumer(group_id="any")._coordinator is None
+    assert AIOKafkaConsumer()._client._sync_task is None
 
 
 def test_a_transport_is_made_from_the_class_that_it_names() -> None:

@@ -1,8 +1,8 @@
 """Packing keeps every document, in order, and below the limit; publishing awaits every acknowledgement."""
 
 import asyncio
-import itertools
 import json
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,28 +14,34 @@ from hypothesis import strategies as st
 from agents import publishing
 from agents.publishing import Publisher, pack
 
-documents = st.lists(st.integers(0, 10**40).map(lambda n: json.dumps({"n": n}).encode()))
+documents = st.lists(st.integers(0, 10**40), max_size=40)
+limits, counts = st.integers(2, 300), st.integers(1, 12)
 
 
-@given(documents, st.integers(2, 300))
-def test_packing_keeps_every_document_in_order(given_documents: list[bytes], limit: int) -> None:
-    packed = [json.loads(message) for message in pack(given_documents, limit)]
-    assert [d for message in packed for d in message] == [json.loads(d) for d in given_documents]
+def encoded(part: Sequence[int]) -> bytes:
+    return json.dumps(list(part), separators=(",", ":")).encode()
+
+
+@given(documents, limits, counts)
+def test_packing_keeps_every_document_in_order(given_documents: list[int], limit: int, together: int) -> None:
+    packed = [json.loads(message) for message in pack(given_documents, encoded, limit, together)]
+    assert [document for message in packed for document in message] == given_documents
     assert all(packed)
 
 
-@given(documents, st.integers(2, 300))
-def test_no_message_is_above_the_limit_unless_its_only_document_is(documents: list[bytes], limit: int) -> None:
-    for message in pack(documents, limit):
+@given(documents, limits, counts)
+def test_no_message_is_above_the_limit_unless_its_only_document_is(
+    documents: list[int], limit: int, together: int
+) -> None:
+    for message in pack(documents, encoded, limit, together):
         assert len(message) <= limit or len(json.loads(message)) == 1
 
 
-@given(documents, st.integers(2, 300))
-def test_no_two_neighbours_would_have_fitted_into_one_message(documents: list[bytes], limit: int) -> None:
-    messages = list(pack(documents, limit))
-    for left, right in itertools.pairwise(messages):
-        first = json.dumps(json.loads(right)[0], separators=(", ", ": ")).encode()
-        assert len(left) + 1 + len(first) > limit
+@given(documents, counts)
+def test_what_fits_is_not_cut_into_more_messages_than_asked_for(documents: list[int], together: int) -> None:
+    messages = [json.loads(message) for message in pack(documents, encoded, 10**6, together)]
+    assert [len(message) for message in messages[:-1]] == [together] * (len(messages) - 1)
+    assert len(messages) == -(-len(documents) // together)
 
 
 class Producer:

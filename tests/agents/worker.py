@@ -17,6 +17,11 @@ from agents.faults import fault_point
 from agents.publishing import Publisher, pack
 
 
+def array(documents: Sequence[bytes]) -> bytes:
+    """Encoded documents as one JSON array."""
+    return b"[" + b",".join(documents) + b"]"
+
+
 class Journal:
     """Appends one line a message, and one a call-back, to a file."""
 
@@ -47,7 +52,7 @@ class Journal:
             await fault_point("read")
             await self.misbehave()
             if self.mode == "publish":
-                values = pack(message.value or b"" for message in messages)
+                values = pack([message.value or b"" for message in messages], array)
                 await self.publisher.publish(self.detail, [(b"k", value) for value in values], 0)
             await fault_point("published")
             os.write(

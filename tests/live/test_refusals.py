@@ -61,3 +61,32 @@ def test_a_mark_past_the_end_of_the_log_is_refused(judged: World) -> None:
     worker = judged.worker()
     assert worker.ended() == REFUSED
     assert "past the log's end" in last_words(worker)
+
+
+def test_counters_whose_mark_was_deleted_are_refused_and_rebuilt_once_they_are_gone(judged: World) -> None:
+    keys = keys_of(PartitionId(judged.topics.events.name, judged.partition("acme")))
+    with Redis.from_url(judged.redis_url) as redis:
+        before = {key: redis.dump(key) for key in redis.scan_iter(match=keys.mark[: -len(b"mark")] + b"*")}
+        del before[keys.mark]
+        redis.delete(keys.mark)
+        judged.send(calls(60, 2, "acme"))
+        worker = judged.worker()
+        assert worker.ended() == REFUSED
+        assert f"delete sg:{{{judged.topics.events.name}:{judged.partition('acme')}}}:*" in last_words(worker)
+        assert judged.marks() == {}
+        assert {key: redis.dump(key) for key in before} == before
+        redis.delete(*before)
+    judged.worker()
+    judged.settle()
+    judged.verify()
+
+
+def test_a_mark_that_was_set_back_is_refused(judged: World) -> None:
+    mark = keys_of(PartitionId(judged.topics.events.name, judged.partition("acme"))).mark
+    with Redis.from_url(judged.redis_url) as redis:
+        redis.set(mark, (redis.get(mark) or b"").rpartition(b":")[0] + b":0")
+    judged.send(calls(60, 2, "acme"))
+    worker = judged.worker()
+    assert worker.ended() == REFUSED
+    assert "somebody changed the mark" in last_words(worker)
+    assert set(judged.marks().values()) == {1}

@@ -8,13 +8,13 @@ import msgspec
 from redis import Redis
 
 from agents.delivery import Message
-from agents.partition import PartitionJudge, document_names
+from agents.partition import NotOfTheMark, PartitionJudge, document_names
 from spendgate.model.decision import Decision
 from spendgate.model.rejection import Rejection
 from spendgate.simulate.replay import LogReplay
 from tests.live.owed import DECIDED_AT, Owed, place_of
 from window_counters.keys import keys_of
-from window_counters.protocol import Mark, PartitionId, Read
+from window_counters.protocol import Mark, PartitionId, Read, Snapshot
 from window_counters.redis_store import RedisStore
 
 _decisions = msgspec.json.Decoder(list[Decision]).decode
@@ -73,11 +73,18 @@ async def _compare(store: RedisStore, id_: PartitionId, topic_id: str, owed: Owe
         faults.append(f"partition {id_.partition}: the mark is {snapshot.mark}")
     judge = PartitionJudge(id_, topic_id, snapshot.mark)
     for tenant in replay.tenants():
-        if judge.document(snapshot, tenant) != replay.document(tenant):
-            faults.append(f"document of {tenant}: {judge.document(snapshot, tenant)}")
+        faults += _document_faults(judge, snapshot, tenant, replay)
         cells = replay.cells(tenant)
         faults += _cell_faults(cells, await store.dump(id_, list(cells)))
     return faults
+
+
+def _document_faults(judge: PartitionJudge, snapshot: Snapshot, tenant: str, replay: LogReplay) -> list[str]:
+    try:
+        found = judge.document(snapshot, tenant)
+    except NotOfTheMark as error:
+        return [f"document of {tenant}: {error}"]
+    return [] if found == replay.document(tenant) else [f"document of {tenant}: {found}"]
 
 
 def _cell_faults(owed: Mapping[str, Mapping[str, int]], found: Mapping[str, Mapping[str, int]]) -> Iterable[str]:
