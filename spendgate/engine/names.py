@@ -18,7 +18,8 @@ class SlotNames:
         self._tenant, self._program, self._counters = tenant, program, counters
         self._rows = {int(number): row for row, number in enumerate(program.rules.rows["counter"])}
         self._slots: dict[int, tuple[str, int]] = {}
-        self._fields: dict[tuple[int, int], tuple[str, str]] = {}
+        self._fields: dict[int, tuple[str, str]] = {}
+        self._shared: dict[tuple[int, int], tuple[str, str]] = {}
 
     def slot(self, number: int) -> tuple[str, int]:
         """The name of a slot, and the instant (ms) after which no verdict can read it."""
@@ -30,11 +31,17 @@ class SlotNames:
 
     def fields(self, slot: int, bucket: int) -> tuple[str, str]:
         """The fields of the admitted and the recorded sum of a slot's bucket."""
-        key = self._counters.slot(slot).key
-        known = self._fields.get((key, bucket))
+        place = slot * BLOCK + bucket
+        known = self._fields.get(place)
+        if known is None:
+            known = self._fields[place] = self._texts(self._counters.slot(slot).key, bucket)
+        return known
+
+    def _texts(self, key: int, bucket: int) -> tuple[str, str]:
+        known = self._shared.get((key, bucket))
         if known is None:
             text = self._counters.key_text(key)
-            known = self._fields[key, bucket] = (f"a{bucket} {text}", f"r{bucket} {text}")
+            known = self._shared[key, bucket] = (f"a{bucket} {text}", f"r{bucket} {text}")
         return known
 
     def buckets(self, slot: int) -> range:
