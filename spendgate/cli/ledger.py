@@ -82,10 +82,11 @@ def verify(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Any file that simulate reads.")],
+    file: Annotated[Path, typer.Argument(exists=True, help="Any file or folder that simulate reads.")],
     ledger: Place,
     tenant: Annotated[str | None, typer.Option(help="Whose events these are, whatever the rows say.")] = None,
     columns: Annotated[str, typer.Option("--map", help="cost_usd=Cost,team=Team for a CSV file.")] = "",
+    file_format: Annotated[str, typer.Option("--format", help="The file's format; found out by itself.")] = "auto",
     quarantine: Annotated[Path | None, typer.Option(help="Where bad rows are noted (default: beside FILE).")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read is an error.")] = False,
     storage_option: Storage = None,
@@ -93,10 +94,10 @@ def import_file(
 ) -> None:
     """Record a file's events, all in one step; the same file a second time changes nothing."""
     from spendgate.cli.ledger_import import ImportRequest, perform_import, tell_import
-    from spendgate.ledger.reader_options import ReadOptions, parse_mapping
+    from spendgate.ledger.reader_options import DEFAULT_SOURCE, read_options
 
     with told_of_ledger():
-        options = ReadOptions(tenant=tenant, mapping=parse_mapping(columns))
+        options = read_options(tenant, DEFAULT_SOURCE, columns, 0, file_format)
         request = ImportRequest(file, ledger, storage_options(storage_option), options, quarantine, strict)
         done = perform_import(request)
         typer.echo(json.dumps(done)) if as_json else tell_import(done)

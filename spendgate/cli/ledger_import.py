@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict
 
@@ -12,10 +12,11 @@ import typer
 from spendgate.cli.ledger_say import bar
 from spendgate.cli.say import notice
 from spendgate.ledger.delta_import import import_events
+from spendgate.ledger.reader_folder import content_of
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import InputError, Refused
 from spendgate.ledger.reader_quarantine import Quarantine
-from spendgate.ledger.readers import Reading
+from spendgate.ledger.readers import FolderReading, Reading, open_reading
 from spendgate.model.event import Event
 
 
@@ -42,19 +43,20 @@ class ImportResult(TypedDict):
     quarantined: int
     quarantine: str | None
     ignored_columns: list[str]
+    dropped_fields: list[str]
     sha256: str
 
 
 def perform_import(request: ImportRequest) -> ImportResult:
     """Import. Raises InputError, OSError and LedgerError; the ledger is then as it was."""
-    digest = _digest(request)
+    content, size = content_of(request.path)
+    digest = _digest(content, request.options)
     aside = request.quarantine or Path(f"{request.path}.spendgate-quarantine.jsonl")
     with (
-        request.path.open("rb") as stream,
+        open_reading(request.path, request.options) as reading,
         Quarantine(aside) as quarantine,
-        bar("bytes", request.path.stat().st_size) as advance,
+        bar("bytes", size) as advance,
     ):
-        reading = Reading(stream, request.options)
         told = 0
 
         def tell(_: int) -> None:
@@ -67,27 +69,25 @@ def perform_import(request: ImportRequest) -> ImportResult:
     return {
         "import_number": done.number, "version": done.version, "rows": done.rows, "duplicates": done.duplicates,
         "already": done.already, "quarantined": quarantine.count,
-        "quarantine": str(aside) if quarantine.count else None, "ignored_columns": reading.ignored, "sha256": digest,
+        "quarantine": str(aside) if quarantine.count else None, "ignored_columns": reading.ignored,
+        "dropped_fields": reading.dropped, "sha256": digest,
     }  # fmt: skip
 
 
-def _digest(request: ImportRequest) -> str:
+def _digest(content: str, options: ReadOptions) -> str:
     """Of the file and of how it is read: the same bytes for another tenant are another import."""
-    with request.path.open("rb") as file:
-        content = file_digest(file, "sha256").hexdigest()
-    options = request.options
     told = [options.tenant, options.source, sorted(options.mapping.items()), options.seed, options.format]
     if options == ReadOptions():
         return content
     return sha256(content.encode() + msgspec.json.encode(told)).hexdigest()
 
 
-def _events(reading: Reading, quarantine: Quarantine, *, strict: bool) -> Iterator[Event]:
+def _events(reading: Reading | FolderReading, quarantine: Quarantine, *, strict: bool) -> Iterator[Event]:
     for item in reading:
         if not isinstance(item, Refused):
             yield item
         elif strict:
-            raise InputError(f"line {item.line}: {item.field}: expected {item.expected}")
+            raise InputError(str(item))
         else:
             quarantine.put(item)
 
@@ -101,6 +101,8 @@ def tell_import(done: ImportResult) -> None:
         notice(f"{done['quarantined']:,} rows could not be read and are noted in {done['quarantine']}")
     if done["ignored_columns"]:
         notice(f"columns not read: {', '.join(done['ignored_columns'])}")
+    if done["dropped_fields"]:
+        notice(f"content that was not read: {', '.join(done['dropped_fields'])}")
     typer.echo(
         f"import {done['import_number']}: {done['rows']:,} events, {done['duplicates']:,} of them repeats, "
         f"in version {done['version']}"

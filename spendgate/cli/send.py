@@ -12,7 +12,7 @@ from rich.console import Console
 
 from spendgate.cli.endpoints import kafka_bootstrap
 from spendgate.cli.say import INTERRUPTED, notice, told_clearly
-from spendgate.ledger.reader_options import DEFAULT_SOURCE, ReadOptions, parse_mapping
+from spendgate.ledger.reader_options import DEFAULT_SOURCE, read_options
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.event import MAX_EVENTS_PER_MESSAGE
 
@@ -23,7 +23,7 @@ STDIN = Path("-")
 
 
 def send(
-    file: Annotated[Path, typer.Argument(help="JSONL, CSV or an Azure LLM trace; - reads stdin.")],
+    file: Annotated[Path, typer.Argument(help="A file or a folder of any format that is read; - reads stdin.")],
     tenant: Annotated[str | None, typer.Option(help="Send every event as this tenant's.")] = None,
     shift_to: Annotated[
         str | None,
@@ -31,8 +31,10 @@ def send(
     ] = None,
     mapping: Annotated[
         str,
-        typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns of a CSV file; cost_usd takes dollars."),
+        typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns of a table; cost_usd takes dollars."),
     ] = "",
+    file_format: Annotated[str, typer.Option("--format", help="The file's format; found out by itself.")] = "auto",
+    strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read is an error.")] = False,
     source: Annotated[str, typer.Option(help="The source of rows that name none.")] = DEFAULT_SOURCE,
     seed: Annotated[int, typer.Option(help="Seed of the owners that an Azure trace is given.")] = 0,
     pack: Annotated[int, typer.Option(min=1, max=MAX_EVENTS_PER_MESSAGE, help="Events a message.")] = 500,
@@ -53,7 +55,7 @@ def send(
 
         request = Request(
             path=None if file == STDIN else file,
-            options=ReadOptions(tenant=tenant, source=source, mapping=parse_mapping(mapping), seed=seed),
+            options=read_options(tenant, source, mapping, seed, file_format, strict=strict),
             shift_to=None if shift_to is None else _instant(shift_to, datetime.now(UTC)),
             pack=pack,
             rate=rate,
@@ -83,6 +85,8 @@ def _text(result: "Result", seconds: float) -> str:
         lines.append(f"  {result.quarantined:,} bad rows set aside in {result.quarantine}")
     if result.ignored_columns:
         lines.append(f"  columns not read: {', '.join(result.ignored_columns)}")
+    if result.dropped_fields:
+        lines.append(f"  content that was not read: {', '.join(result.dropped_fields)}")
     if result.seeded:
         lines.append("  owners, models and costs are imagined: the trace has none, a seeded rule gave them")
     if result.interrupted:

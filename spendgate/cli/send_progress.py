@@ -1,11 +1,12 @@
 """How far a send has come, kept beside the file until it is done, so that a next one goes on from there."""
 
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
+from spendgate.ledger.reader_folder import content_of
 from spendgate.ledger.reader_options import ReadOptions
 
 SUFFIX = ".spendgate-sent"
@@ -37,10 +38,8 @@ class Progress(Struct, kw_only=True):
 
 
 def target_of(path: Path, options: ReadOptions, topic: str, topic_id: str) -> Target:
-    """The target of sending this file as it is now."""
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-        size = file.tell()
+    """The target of sending this file, or this folder, as it is now."""
+    digest, size = content_of(path)
     told = msgspec.json.encode(
         [options.tenant, options.source, sorted(options.mapping.items()), options.seed, options.format]
     )

@@ -128,5 +128,4 @@ def with_an_event(rows: Iterable[Item]) -> Iterator[Item]:
         if len(first) == _FIRST_ROWS:
             break
     if first:
-        why = f"line {first[0].line}: {first[0].field}: expected {first[0].expected}"
-        raise InputError(f"none of the first {len(first)} rows is an event; {why}")
+        raise InputError(f"none of the first {len(first)} rows is an event; {first[0]}")

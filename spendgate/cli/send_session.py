@@ -11,7 +11,6 @@ from pathlib import Path
 from threading import Event as Flag
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import BinaryIO
 
 from msgspec import Struct
 from rich.console import Console
@@ -24,7 +23,14 @@ from spendgate.cli.send_progress import Progress, Target
 from spendgate.cli.send_run import Item, Job, run, with_an_event
 from spendgate.cli.send_slices import SLICE_ROWS, live_slices, slices
 from spendgate.ledger.reader_quarantine import Quarantine
-from spendgate.ledger.readers import InputError, Reading, ReadOptions, read_events
+from spendgate.ledger.readers import (
+    FolderReading,
+    InputError,
+    Reading,
+    ReadOptions,
+    open_reading,
+    read_events,
+)
 from spendgate.model.topics import Topic, load_topics
 
 Notice = Callable[[str], None]
@@ -70,6 +76,7 @@ class Result(Struct, frozen=True, kw_only=True):
     quarantined: int
     quarantine: str | None
     ignored_columns: list[str]
+    dropped_fields: list[str]
     seeded: bool
     shifted_seconds: float
     interrupted: bool
@@ -79,8 +86,7 @@ class Result(Struct, frozen=True, kw_only=True):
 def perform(request: Request, console: Console, notice: Notice) -> Result:
     """Send. Raises InputError, OSError and KafkaAway; the progress is then kept, and a next call goes on."""
     topic = load_topics().events
-    with _opened(request.path) as stream:
-        reading = Reading(stream, request.options)
+    with _opened(request) as reading:
         progress = _progress(request, topic.name, notice)
         resumed_rows = progress.rows
         with Producer(request.bootstrap, request.timeout_s, notice) as producer:
@@ -94,12 +100,12 @@ def perform(request: Request, console: Console, notice: Notice) -> Result:
 
 
 @contextmanager
-def _opened(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        yield sys.stdin.buffer
+def _opened(request: Request) -> Iterator[Reading | FolderReading]:
+    if request.path is None:
+        yield Reading(sys.stdin.buffer, request.options)
         return
-    with path.open("rb") as stream:
-        yield stream
+    with open_reading(request.path, request.options) as reading:
+        yield reading
 
 
 def _progress(request: Request, topic: str, notice: Notice) -> Progress:
@@ -131,7 +137,7 @@ class _Session:
 
     request: Request
     topic: Topic
-    reading: Reading
+    reading: Reading | FolderReading
     progress: Progress
     console: Console
     notice: Notice
@@ -205,7 +211,12 @@ def _stopping(stop: Flag, notice: Notice) -> Iterator[None]:
 
 
 def _result(
-    request: Request, topic: Topic, reading: Reading, progress: Progress, resumed_rows: int, finished: bool
+    request: Request,
+    topic: Topic,
+    reading: Reading | FolderReading,
+    progress: Progress,
+    resumed_rows: int,
+    finished: bool,
 ) -> Result:
     return Result(
         topic=topic.name,
@@ -218,7 +229,8 @@ def _result(
         quarantined=progress.quarantined,
         quarantine=str(request.quarantine_path) if progress.quarantined else None,
         ignored_columns=reading.ignored,
-        seeded=reading.format == "azure",
+        dropped_fields=reading.dropped,
+        seeded="azure" in reading.format,
         shifted_seconds=progress.shift_us / 1e6,
         interrupted=not finished,
         resumable=request.path is not None,

@@ -148,7 +148,7 @@ class _Refusals:
 
     def add(self, refused: Any) -> None:
         """Note one; raises Failure if none is allowed."""
-        line = f"line {refused.line}: {refused.field}: expected {refused.expected}"
+        line = str(refused)
         if self._strict:
             raise Failure(line, USAGE)
         self._count += 1
@@ -190,12 +190,12 @@ def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
 
 def _source(given: dict[str, Any]) -> "Source":
     from spendgate.cli.ledger import storage_options
-    from spendgate.ledger.reader_options import ReadOptions, parse_mapping
+    from spendgate.ledger.reader_options import DEFAULT_SOURCE, read_options
     from spendgate.simulate.job import Source
 
     if (given["ledger"] is None) == (given["events"] is None):
         raise Failure("expected either --ledger PATH or --events FILE", USAGE)
-    read = ReadOptions(tenant=given["tenant"], mapping=parse_mapping(given["columns"]), format=given["file_format"])
+    read = read_options(given["tenant"], DEFAULT_SOURCE, given["columns"], 0, given["file_format"])
     options = storage_options(given["storage_option"])
     return Source(given["ledger"], given["events"], read, options, given["ledger_version"])
 

@@ -2,15 +2,16 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.inspect import BoolType, DateTimeType, IntType, Type, UnionType
 
 from spendgate.ledger.reader_jsonl import build_event
-from spendgate.ledger.reader_lines import Lines
+from spendgate.ledger.reader_lines import MAX_LINE_BYTES, Lines
 from spendgate.ledger.reader_options import COST_USD, ReadOptions
-from spendgate.ledger.reader_problem import EXPECTED_OF, FIELD_TYPES, ROW, InputError, Refused, RowProblem
+from spendgate.ledger.reader_problem import EXPECTED_OF, FIELD_TYPES, ROW, InputError, Refused, RowProblem, nearest
 from spendgate.model.event import Event
 from spendgate.model.money import MAX_COST_NANO_USD, MoneyError, parse_usd
 
@@ -59,7 +60,7 @@ def _reader_of(kind: Type) -> Callable[[str], Cell]:
 
 
 class Columns:
-    """Which column holds which field. ``ignored``: the names of columns that are not read.
+    """Which column holds which field (``mapping``). ``ignored``: the names of columns that are not read.
 
     Besides the mapped columns those are read whose name is a field of the event, or ``cost_usd``. Raises
     InputError for a mapped column that is not there, for a header without time, and for two costs.
@@ -71,11 +72,14 @@ class Columns:
         mapping = {name: name for name in names if name in _TARGETS and name not in taken} | dict(options.mapping)
         for field, column in mapping.items():
             if column not in names:
-                raise InputError(f"map: {field}: expected a column that the header names")
+                near = nearest(column, names)
+                raise InputError(f"map: {field}: expected a column that the header names{near}")
         if "time" not in mapping:
-            raise InputError("line 1: expected a header with a time column, or --map time=COLUMN")
+            near = nearest("timestamp", names)
+            raise InputError(f"line 1: expected a header with a time column, or --map time=COLUMN{near}")
         if COST_USD in mapping and "cost_nano_usd" in mapping:
             raise InputError(f"line 1: expected one column of cost, {COST_USD} or cost_nano_usd")
+        self.mapping = mapping
         self._cells = [(names.index(column), field) for field, column in mapping.items()]
         self.width = len(names)
         self.ignored = [name for name in names if name not in mapping.values()]
@@ -89,6 +93,17 @@ class Columns:
             if text := cells[index].strip():
                 row |= self._field(field, text)
         return row
+
+    def cost_of(self, cells: Sequence[str]) -> int | None:
+        """What a row costs in nano-USD, if that can be read although the row cannot."""
+        for index, field in self._cells:
+            if field in (COST_USD, "cost_nano_usd") and index < len(cells) and (text := cells[index].strip()):
+                try:
+                    cost_nano_usd: Cell = self._field(field, text)["cost_nano_usd"]
+                except RowProblem:
+                    return None
+                return cost_nano_usd if isinstance(cost_nano_usd, int) else None
+        return None
 
     @staticmethod
     def _field(field: str, text: str) -> dict[str, Cell]:
@@ -110,21 +125,34 @@ def delimiter_of(header: str) -> str:
 
 def read_csv(lines: Lines, header: str, columns: Columns, options: ReadOptions) -> Iterator[Event | Refused]:
     """The events of the rows after the header. A time without an offset is UTC."""
+    for cells in cells_of(lines, header):
+        if isinstance(cells, Refused):
+            yield cells
+            continue
+        try:
+            yield event_of(columns.row(cells), lines.identity(), options)
+        except RowProblem as problem:
+            yield Refused(lines.number, problem.field, problem.expected, columns.cost_of(cells))
+
+
+def cells_of(lines: Lines, header: str) -> Iterator[list[str] | Refused]:
+    """The cells of each row after the header; empty lines are passed over."""
+    csv.field_size_limit(MAX_LINE_BYTES)
     rows = csv.reader((raw.decode("utf-8", "replace") for raw in lines), delimiter=delimiter_of(header))
     while True:
         try:
             cells = next(rows)
-            if cells:
-                yield _event(columns.row(cells), lines.identity(), options)
         except StopIteration:
             return
         except csv.Error:
             yield Refused(lines.number, ROW, "a row of comma-separated values")
-        except RowProblem as problem:
-            yield Refused(lines.number, problem.field, problem.expected)
+            continue
+        if cells:
+            yield cells
 
 
-def _event(row: dict[str, Cell], identity: str, options: ReadOptions) -> Event:
+def event_of(row: Mapping[str, Any], identity: str, options: ReadOptions) -> Event:
+    """The event of a row of known fields; a call says whether its cost was there. Raises RowProblem."""
     event = build_event(row, identity, options)
     if event.cost_source is None and event.kind == "call":
         event.cost_source = "unpriced" if event.cost_nano_usd is None else "provided"

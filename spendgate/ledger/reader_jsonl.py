@@ -18,6 +18,7 @@ from spendgate.ledger.reader_problem import (
     unknown_field,
 )
 from spendgate.model.event import Event
+from spendgate.model.money import MAX_COST_NANO_USD
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -50,7 +51,12 @@ def _with_care(raw: bytes, lines: Lines, options: ReadOptions) -> Iterator[Event
         try:
             yield _from_row(row, identity, options)
         except RowProblem as problem:
-            yield Refused(lines.number, problem.field, problem.expected)
+            yield Refused(lines.number, problem.field, problem.expected, _cost_of(row))
+
+
+def _cost_of(row: object) -> int | None:
+    cost = row.get("cost_nano_usd") if isinstance(row, dict) else None
+    return cost if type(cost) is int and 0 <= cost <= MAX_COST_NANO_USD else None
 
 
 def _from_row(row: object, identity: str, options: ReadOptions) -> Event:

@@ -14,13 +14,14 @@ _OTHER_BOMS = (b"\xff\xfe", b"\xfe\xff")
 class Lines:
     """An iterator of the raw lines of a stream of UTF-8 text.
 
-    ``number``: the line last given, from 1. ``bytes_read``: up to its end. Raises InputError on a line of
+    ``number``: the line last given, from 1. ``bytes_read``: up to its end. ``salt``: what sets the identities of
+    this stream's rows apart from those of another with the same content. Raises InputError on a line of
     more than 8 MiB and on UTF-16.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, salt: str = "") -> None:
         self._stream = stream
-        self._hash = sha256()
+        self._hash = sha256(salt.encode("utf-8", "surrogateescape"))
         self._ahead: bytes | None = None
         self.number = 0
         self.bytes_read = 0

@@ -1,7 +1,9 @@
 """What is wrong with a row, said by field and expectation. A value is never repeated."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 import msgspec
 from msgspec import Struct
@@ -27,12 +29,22 @@ class InputError(ValueError):
     """The file as a whole cannot be read. The message is fit for a user."""
 
 
-class Refused(Struct, frozen=True):
-    """A row that is no event: its line (from 1), the field, and what was expected there."""
+class Refused(Struct, frozen=True, omit_defaults=True):
+    """A row that is no event: its line (a Parquet file's row), from 1, the field, and what was expected there.
+
+    ``cost_nano_usd``: the money that it stands for, where that can be read. ``file``: its place in a folder.
+    """
 
     line: int
     field: str
     expected: str
+    cost_nano_usd: int | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        """``line 3: team: expected ...``, after the name of the file where there are several."""
+        where = "" if self.file is None else f"{self.file}: "
+        return f"{where}line {self.line}: {self.field}: expected {self.expected}"
 
 
 class RowProblem(ValueError):
@@ -76,6 +88,13 @@ def problem_of(error: msgspec.ValidationError) -> RowProblem:
     if place is None or place[1] not in EXPECTED_OF:
         return RowProblem(ROW, "one event, as a JSON object")
     return RowProblem(place[1], EXPECTED_OF[place[1]])
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """``; the nearest is X`` where one of the names is like ``name``, else nothing."""
+    by_lower = {other.lower(): other for other in names}
+    found = get_close_matches(name.lower(), by_lower, 1, 0.5)
+    return f"; the nearest is {by_lower[found[0]]}" if found else ""
 
 
 def unknown_field(name: str) -> RowProblem:

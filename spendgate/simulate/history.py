@@ -1,6 +1,5 @@
 """Where recorded events come from: the ledger, or a file as it is. All of them as Arrow batches of EVENTS columns."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,13 +13,13 @@ import pyarrow.compute as pc
 from spendgate.ledger.columns import EVENTS
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.event_rows import batch_of
+from spendgate.ledger.reader_folder import content_of
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import Refused
 from spendgate.ledger.readers import read_events
 from spendgate.model.event import Event
 
 CHUNK = 20_000
-_BLOCK_BYTES = 1 << 20
 
 
 class Selection(NamedTuple):
@@ -125,7 +124,7 @@ class FileHistory:
         """See History; the version is the SHA-256 of the content."""
         if not self._about:
             kind = "folder" if self.path.is_dir() else "file"
-            self._about = {"kind": kind, "name": self.path.name, "version": _sha256(self.path)}
+            self._about = {"kind": kind, "name": self.path.name, "version": content_of(self.path)[0]}
         return self._about
 
     def tenants(self) -> None:
@@ -146,13 +145,3 @@ def by_tenant(batch: Any) -> Iterator[tuple[str, Any]]:
     tenants = pc.unique(column).to_pylist()
     for tenant in tenants:
         yield tenant, batch if len(tenants) == 1 else batch.filter(pc.equal(column, tenant))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    files = sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
-    for file in files:
-        with file.open("rb") as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                digest.update(block)
-    return digest.hexdigest()

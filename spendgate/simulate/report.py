@@ -1,10 +1,11 @@
 """The report of a run as one JSON document: the same inputs give the same bytes."""
 
+import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,7 +45,8 @@ class About:
 def report_of(run: Run, about: About) -> dict[str, Any]:
     """The report; money in integer nano-USD, instants in RFC 3339."""
     tally = run.tally
-    windows = list(_windows(run))
+    found = [_Row(tenant, judge, row) for tenant, judge in sorted(run.judges.items()) for row in judge.rows()]
+    first_ms = tally.first_ms or 0
     return {
         "report": KIND,
         "engine_version": ENGINE_VERSION,
@@ -57,10 +59,10 @@ def report_of(run: Run, about: About) -> dict[str, Any]:
         "by_policy": list(_by_policy(run)),
         "rules": list(_rules(run)),
         "owners": {name: _owners(tally, name) for name in OWNERS},
-        "windows": sorted(windows, key=_worst_first)[:MAX_WINDOWS],
-        "windows_total": len(windows),
-        "windows_breached": sum(window["over_cap_calls"] > 0 for window in windows),
-        "windows_partial": sum(window["partial"] for window in windows),
+        "windows": _windows(run, heapq.nsmallest(MAX_WINDOWS, found, key=_worst_first), first_ms),
+        "windows_total": len(found),
+        "windows_breached": sum(each.row.breaches > 0 for each in found),
+        "windows_partial": sum(_is_partial(each.row, first_ms) for each in found),
         "outcomes": _outcomes(tally),
         "reviews": _reviews(tally, about.reviewers),
         "days": [{"day": _day(day), **verdicts_of(totals)} for day, totals in sorted(tally.days.items())],
@@ -149,11 +151,26 @@ def _by_denied(row: Mapping[str, Any]) -> tuple[int, int, str]:
     return (-row["closed"]["deny"]["cost_nano_usd"], -row["cost_nano_usd"], row["value"] or "")
 
 
-def _windows(run: Run) -> Iterator[dict[str, Any]]:
-    for tenant, judge in sorted(run.judges.items()):
-        names = [(p.metadata.name, n) for p in run.policies for n in range(len(p.spec.rules))]
-        for row in judge.rows():
-            yield _window(tenant, judge, row, *names[row.rule], run.tally.first_ms or 0)
+class _Row(NamedTuple):
+    """A window, and whose it is."""
+
+    tenant: str
+    judge: StreamJudge
+    row: WindowRow
+
+
+def _worst_first(each: _Row) -> tuple[Any, ...]:
+    row = each.row
+    return (-row.breached_nano_usd, -row.recorded_nano_usd, each.tenant, row.rule, row.span or (0, 0), row.key)
+
+
+def _is_partial(row: WindowRow, first_ms: int) -> bool:
+    return row.span is not None and row.span[0] < first_ms
+
+
+def _windows(run: Run, rows: Sequence[_Row], first_ms: int) -> list[dict[str, Any]]:
+    places = [(policy.metadata.name, rule) for policy in run.policies for rule in range(len(policy.spec.rules))]
+    return [_window(tenant, judge, row, *places[row.rule], first_ms) for tenant, judge, row in rows]
 
 
 def _window(tenant: str, judge: StreamJudge, row: WindowRow, policy: str, rule: int, first_ms: int) -> dict[str, Any]:
@@ -164,7 +181,7 @@ def _window(tenant: str, judge: StreamJudge, row: WindowRow, policy: str, rule: 
         "kind": "rolling" if kind == ROLLING else "lifetime" if kind == LIFETIME else "calendar",
         "start": None if row.span is None else instant(row.span[0]),
         "end": None if row.span is None else instant(row.span[1]),
-        "partial": row.span is not None and row.span[0] < first_ms,
+        "partial": _is_partial(row, first_ms),
         "cap_nano_usd": int(judge.program.rules.rows["cap"][row.rule]),
         "used_nano_usd": row.admitted_nano_usd, "recorded_nano_usd": row.recorded_nano_usd, "calls": row.calls,
         "first_breach": instant(row.breached_ms) if breached else None,
@@ -176,11 +193,6 @@ def _window(tenant: str, judge: StreamJudge, row: WindowRow, policy: str, rule: 
 def _hours(ms: int) -> str:
     tenths = ms * 10 // HOUR_MS
     return f"{tenths // 10}.{tenths % 10}"
-
-
-def _worst_first(window: Mapping[str, Any]) -> tuple[Any, ...]:
-    place = (window["tenant"], window["policy"], window["rule"], window["key"], window["start"] or "")
-    return (-window["over_cap_nano_usd"], -window["recorded_nano_usd"], *place)
 
 
 def _outcomes(tally: Tally) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A run of policies over a history: by the compiled kernel, or where that refuses, by the one of the live path."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from spendgate.engine.stream import Judged, NotStreamable, StreamJudge
 from spendgate.engine.stream_exact import ExactJudge
 from spendgate.model.policy import Policy
 from spendgate.simulate import annotations
+from spendgate.simulate.ahead import read_ahead
 from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amended_batch, amendments
 from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
 from spendgate.simulate.history import History, by_tenant
@@ -101,9 +103,10 @@ def simulate(
 def _run(run: Run, history: History, columns: Sequence[str], listener: Listener | None, progress: Progress) -> Run:
     if not run.options.as_recorded:
         run.amended = _amended(history)
-    for tenant, batch in _batches(history, columns):
-        run.add(tenant, batch, marked=history.marked, listener=listener)
-        progress(run.tally.rows)
+    with closing(read_ahead(_batches(history, columns))) as batches:
+        for tenant, batch in batches:
+            run.add(tenant, batch, marked=history.marked, listener=listener)
+            progress(run.tally.rows)
     return run
 
 
