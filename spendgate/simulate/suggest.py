@@ -1,83 +1,156 @@
 """Suggest: the smallest cap that would have denied no more than a stated share in any full window of the history."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
-from spendgate.engine.rules import Int
-from spendgate.engine.windows import DAY_MS, Calendar, CalendarTable
+from spendgate.engine.windows import DAY_MS
 from spendgate.ledger.reader_problem import InputError
-from spendgate.model.money import NANO_PER_USD
-from spendgate.model.policy import CalendarWindow, Policy, RollingWindow
+from spendgate.model.policy import Policy
+from spendgate.model.words import money
+from spendgate.simulate.cap_search import CENT, CapSearch, Limit, step_of, usd
+from spendgate.simulate.full_windows import full_windows
 from spendgate.simulate.history import History
 from spendgate.simulate.report import instant
-from spendgate.simulate.run import Run
-from spendgate.simulate.variants import Denials, Target, denials, target_of
+from spendgate.simulate.run import Options, Run, simulate
+from spendgate.simulate.variants import Target, target_of
 
-GRID = 32
-CENT = NANO_PER_USD // 100
 FEW_WINDOWS = 3
-TRAINED = Fraction(7, 10)
+TRAINED_TENTHS = 7
+_DECIMALS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """No more than ``percent`` of accepted outcomes, or of ``dollars``, may be denied in any full window."""
+class JudgedWindow:
+    """``lost`` of ``of``: calls, or nano-USD. ``deciding``: the next smaller cap tried would have lost too much."""
 
-    percent: Fraction
-    dollars: bool
-
-    def holds(self, lost: int, of: int) -> bool:
-        """Whether so much lost is still allowed; exact."""
-        return lost * 100 <= self.percent * of
-
-    def sums(self, found: Denials, variant: int) -> tuple[list[int], list[int]]:
-        """By window: what would have been lost, and of how much."""
-        lost = found.denied_nano_usd if self.dollars else found.lost
-        return lost[variant].tolist(), (found.nano_usd if self.dollars else found.accepted).tolist()
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """The full windows of the history: ``starts`` ascending in ms, and the end of the last."""
-
-    starts: Int
+    start_ms: int
     end_ms: int
+    lost: int
+    of: int
+    deciding: bool = False
 
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def number_of(self, judged_ms: Int) -> Int:
-        """In which window each instant lies, -1 in none."""
-        found = np.searchsorted(self.starts, judged_ms, side="right") - 1
-        return np.where((judged_ms < self.end_ms) & (found >= 0), found, -1)
-
-    def spans(self) -> list[tuple[int, int]]:
-        """Start and end of each."""
-        return list(zip(self.starts.tolist(), [*self.starts[1:].tolist(), self.end_ms], strict=True))
+    def as_report(self) -> dict[str, Any]:
+        """As it stands in a report."""
+        return {"start": instant(self.start_ms), "end": instant(self.end_ms), "lost": self.lost, "of": self.of}
 
 
-def full_windows(target: Target, first_ms: int, last_ms: int) -> Windows:
-    """Windows that began at or after the first call and ended at or before the last.
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """``windows``: every full one under the suggested cap. ``held_out``: the later ones under the cap that was chosen
+    on the ``trained`` earlier ones alone (``held_out_cap_nano_usd``; None with fewer than two windows).
+    ``step_nano_usd``: how far the
+    next smaller cap tried is. ``lower_held``: smaller caps that held too, though a cap between did not."""
 
-    Of a rolling budget: stretches of its length, side by side, back from the last call. Raises InputError for a
-    lifetime budget, which has none.
+    target: Target
+    limit: Limit
+    cap_nano_usd: int
+    step_nano_usd: int
+    windows: list[JudgedWindow]
+    partial_windows: int
+    history_days: int
+    trained: int
+    held_out_cap_nano_usd: int | None
+    held_out: list[JudgedWindow]
+    caps_tried: int
+    lower_held: int
+
+    def as_report(self) -> dict[str, Any]:
+        """The ``suggest`` section of a report."""
+        held_out_cap = self.held_out_cap_nano_usd
+        return {
+            "policy": self.target.policy.metadata.name,
+            "rule": self.target.rule,
+            "percent": f"{self.limit.percent.normalize():f}",
+            "of": "dollars" if self.limit.dollars else "accepted",
+            "cap_usd": usd(self.cap_nano_usd),
+            "step_usd": usd(self.step_nano_usd),
+            "windows": [{**window.as_report(), "deciding": window.deciding} for window in self.windows],
+            "full_windows": len(self.windows),
+            "partial_windows": self.partial_windows,
+            "history_days": self.history_days,
+            "held_out": [window.as_report() for window in self.held_out],
+            "held_out_cap_usd": None if held_out_cap is None else usd(held_out_cap),
+            "caps_tried": self.caps_tried,
+            "words": self.words,
+        }
+
+    @property
+    def words(self) -> str:
+        """What it says, what it rests on, and how it did on windows that it had not seen."""
+        return "; ".join(part for part in (self._claim(), self._rests_on(), self._backtest(), self._tried()) if part)
+
+    def _claim(self) -> str:
+        share = f"{self.limit.percent.normalize():f} % of {'dollars' if self.limit.dollars else 'accepted outcomes'}"
+        full = _counted(len(self.windows), "full window")
+        how = "to the cent" if self.step_nano_usd == CENT else f"to {money(self.step_nano_usd)}"
+        return f"the smallest cap, {how}, that would have denied no more than {share} in any of {full}"
+
+    def _rests_on(self) -> str:
+        said = f"it rests on {_counted(self.history_days, 'day')} of history"
+        if self.partial_windows:
+            said += f", and {_counted(self.partial_windows, 'partial window')} did not decide"
+        return said + (", which is weak evidence" if len(self.windows) < FEW_WINDOWS else "")
+
+    def _backtest(self) -> str:
+        if self.held_out_cap_nano_usd is None:
+            return "too few windows to hold any out"
+        held = sum(self.limit.holds(window.lost, window.of) for window in self.held_out)
+        return (
+            f"chosen on the first {self.trained} alone it would have been {money(self.held_out_cap_nano_usd)}, "
+            f"and would have held in {held} of the {len(self.held_out)} held out"
+        )
+
+    def _tried(self) -> str:
+        said = f"of {_counted(self.caps_tried, 'cap')} tried, all from it upwards hold"
+        lower = f", and {_counted(self.lower_held, 'cap')} below it, with one between that does not"
+        return said + (lower if self.lower_held else "")
+
+
+def suggest(policy: Policy, rule: int, history: History, options: Options, percent: Decimal, of: str) -> Suggestion:
+    """The smallest cap for a budget of ``policy``; ``of``: ``accepted`` or ``dollars``.
+
+    Windows are of all tenants together. Raises InputError for a budget that denies nothing, a lifetime one, and a
+    history without a full window.
     """
-    window = target.budget.window
-    if isinstance(window, CalendarWindow):
-        table = CalendarTable.empty(Calendar(window.calendar, window.timezone, window.week_starts))
-        table.cover(first_ms, last_ms)
-        edges = table.starts[(table.starts >= first_ms) & (table.starts <= last_ms)]
-    elif isinstance(window, RollingWindow):
-        length = window.minutes * 60_000
-        edges = np.arange(last_ms + 1 - (last_ms + 1 - first_ms) // length * length, last_ms + 2, length)
-    else:
-        raise InputError("suggest: expected a calendar or a rolling budget; a lifetime has no full window")
-    return Windows(edges[:-1], int(edges[-1]) if len(edges) else 0)
+    return suggest_after(simulate([policy], history, options), Target(policy, rule), limit_of(percent, of), history)
+
+
+def suggest_after(run: Run, target: Target, limit: Limit, history: History) -> Suggestion:
+    """As ``suggest``, after a run of the policy over the same history."""
+    if target.budget.on_breach != "deny":
+        raise InputError("suggest: expected a budget with on_breach: deny; another one denies nothing")
+    first_ms, last_ms = run.tally.first_ms or 0, run.tally.last_ms or 0
+    windows = full_windows(target.budget, first_ms, last_ms)
+    if not len(windows):
+        raise InputError("suggest: expected a history with at least one full window of the budget, and it has none")
+    search = CapSearch(target, limit, windows, history, run)
+    search.smallest(len(windows))
+    trained = len(windows) * TRAINED_TENTHS // 10
+    held_out_cap = search.smallest(trained) if trained else None
+    cap = search.smallest(len(windows))  # of all that has been tried by now
+    below = search.below(cap)
+    step = step_of(cap) if below is None else max(step_of(cap), cap - below)
+    return Suggestion(
+        target, limit, cap, step, _judged(search, cap), windows.partial, (last_ms - first_ms) // DAY_MS, trained,
+        held_out_cap, [] if held_out_cap is None else _judged(search, held_out_cap)[trained:], len(search.tried),
+        sum(search.holds(each, len(windows)) for each in search.tried if each < cap),
+    )  # fmt: skip
+
+
+def _judged(search: CapSearch, cap: int) -> list[JudgedWindow]:
+    below = search.below(cap)
+    lower = search.tried[cap if below is None else below]
+    columns = zip(search.windows.spans(), search.tried[cap], lower, search.of, strict=True)
+    return [
+        JudgedWindow(start, end, lost, of, below is not None and not search.limit.holds(more, of))
+        for (start, end), lost, more, of in columns
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def suggest_section(
@@ -87,136 +160,23 @@ def suggest_section(
     target, limit = target_of(text, policies), parse_limit(percent, of)
 
     def find(history: History, run: Run) -> dict[str, Any]:
-        return suggest(target, limit, history, run)
+        return suggest_after(run, target, limit, history).as_report()
 
     return find
 
 
 def parse_limit(percent: str, of: str) -> Limit:
-    """Raises InputError unless it is a percentage, of ``accepted`` or ``dollars``."""
+    """A limit as it was written. Raises InputError: see ``limit_of``."""
     try:
-        share = Fraction(Decimal(percent))
-    except (InvalidOperation, ValueError, OverflowError):
+        return limit_of(Decimal(percent), of)
+    except InvalidOperation:  # no number, or none that can be compared
         raise InputError("percent: expected a number from 0 to 100") from None
-    if not 0 <= share <= 100 or of not in ("accepted", "dollars"):
-        raise InputError("expected --percent from 0 to 100, and --of accepted or dollars")
-    return Limit(share, of == "dollars")
 
 
-def suggest(target: Target, limit: Limit, history: History, run: Run) -> dict[str, Any]:
-    """The section. Raises InputError where the history holds no full window."""
-    windows = full_windows(target, run.tally.first_ms or 0, run.tally.last_ms or 0)
-    if not len(windows):
-        raise InputError("suggest: expected a history with at least one full window of the budget")
-    search = _Search(target, limit, windows, history, run)
-    everything = search.smallest(len(windows))
-    trained = int(len(windows) * TRAINED)
-    held_out = search.smallest(trained) if 0 < trained < len(windows) else None
-    return {
-        "policy": target.policy.metadata.name,
-        "rule": target.rule,
-        "percent": f"{float(limit.percent):g}",
-        "of": "dollars" if limit.dollars else "accepted",
-        "cap_usd": _usd(everything.cap_nano_usd),
-        "windows": _shown(windows, everything, 0, everything.tight(limit)),
-        "full_windows": len(windows),
-        "history_days": ((run.tally.last_ms or 0) - (run.tally.first_ms or 0)) // DAY_MS,
-        "held_out": [] if held_out is None else _shown(windows, held_out, trained, set()),
-        "held_out_cap_usd": None if held_out is None else _usd(held_out.cap_nano_usd),
-        "words": _words(limit, windows, everything, held_out, trained),
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A cap, and by window what it would have lost, of how much; ``below``: the same of the next smaller cap tried."""
-
-    cap_nano_usd: int
-    lost: list[int]
-    of: list[int]
-    below: list[int]
-
-    def tight(self, limit: Limit) -> set[int]:
-        """The windows that a smaller cap would have broken: those that decided it."""
-        return {n for n, (lost, of) in enumerate(zip(self.below, self.of, strict=True)) if not limit.holds(lost, of)}
-
-
-class _Search:
-    """Narrows a grid of caps; each step is one pass over the history for all caps of the grid."""
-
-    def __init__(self, target: Target, limit: Limit, windows: Windows, history: History, run: Run) -> None:
-        self._target, self._limit, self._windows = target, limit, windows
-        self._history, self._run = history, run
-        row = _row(target, run)
-        self._most = max(
-            (each.recorded_nano_usd for judge in run.judges.values() for each in judge.rows() if each.rule == row),
-            default=0,
-        )
-
-    def smallest(self, windows: int) -> _Found:
-        """The smallest cap, to the cent, from which on every one tried holds in the first so many windows."""
-        low, high, below = -CENT, -(-self._most // CENT) * CENT, None
-        while True:
-            tried, found, broken = self._at(low, high, windows)
-            below = below if broken is None else broken
-            if found.cap_nano_usd - tried <= CENT or (tried, found.cap_nano_usd) == (low, high):
-                return replace(found, below=found.lost if below is None else below)
-            low, high = tried, found.cap_nano_usd
-
-    def _at(self, low: int, high: int, windows: int) -> tuple[int, _Found, list[int] | None]:
-        """Of caps over ``low`` up to ``high``: the last that breaks (or ``low``), the first from which on all hold, and
-        what the former would have lost (None: it was tried before)."""
-        step = max(CENT, -(-(high - low) // GRID // CENT) * CENT)
-        caps = [*range(low + step, high, step), high]
-        variants = [self._target.with_fields(cap_usd=_usd(cap)) for cap in caps]
-        counted = denials(
-            self._target, variants, self._history, self._run.options, len(self._windows), self._windows.number_of
-        )
-        at = len(caps) - 1
-        while at > 0 and self._holds(counted, at - 1, windows):
-            at -= 1
-        if not self._holds(counted, at, windows):
-            raise InputError("suggest: no cap of this budget would do: other rules of the policy deny more than that")
-        lost, of = self._limit.sums(counted, at)
-        broken = self._limit.sums(counted, at - 1)[0] if at else None
-        return (caps[at - 1] if at else low), _Found(caps[at], lost, of, []), broken
-
-    def _holds(self, counted: Denials, variant: int, windows: int) -> bool:
-        lost, of = self._limit.sums(counted, variant)
-        return all(map(self._limit.holds, lost[:windows], of[:windows]))
-
-
-def _row(target: Target, run: Run) -> int:
-    row = 0
-    for policy in run.policies:
-        if policy is target.policy:
-            return row + target.rule
-        row += len(policy.spec.rules)
-    raise InputError("suggest: expected a policy of this simulation")
-
-
-def _usd(nano_usd: int) -> str:
-    return f"{Decimal(nano_usd) / NANO_PER_USD:.2f}"
-
-
-def _shown(windows: Windows, found: _Found, first: int, deciding: set[int]) -> list[dict[str, Any]]:
-    return [
-        {"start": instant(start), "end": instant(end), "lost": lost, "of": of, "deciding": number in deciding}
-        for number, ((start, end), lost, of) in enumerate(zip(windows.spans(), found.lost, found.of, strict=True))
-        if number >= first
-    ]
-
-
-def _words(limit: Limit, windows: Windows, found: _Found, held_out: _Found | None, trained: int) -> str:
-    share = f"{float(limit.percent):g} % of {'dollars' if limit.dollars else 'accepted outcomes'}"
-    said = f"the smallest cap that would have denied no more than {share} in any of {len(windows)} full windows"
-    if len(windows) < FEW_WINDOWS:
-        said += "; so few windows prove little"
-    if held_out is None:
-        return f"{said}; too few to hold any out"
-    worst = sum(not limit.holds(a, b) for a, b in zip(held_out.lost[trained:], held_out.of[trained:], strict=True))
-    rest = len(windows) - trained
-    return (
-        f"{said}; chosen on the first {trained} alone it would have been ${_usd(held_out.cap_nano_usd)}, "
-        f"and would have held in {rest - worst} of the {rest} held out"
-    )
+def limit_of(percent: Decimal, of: str) -> Limit:
+    """Raises InputError unless it is a percentage with at most six decimals, of ``accepted`` or ``dollars``."""
+    if of not in ("accepted", "dollars"):
+        raise InputError("of: expected accepted or dollars")
+    if not percent.is_finite() or not 0 <= percent <= 100 or round(percent, _DECIMALS) != percent:
+        raise InputError(f"percent: expected a number from 0 to 100 with at most {_DECIMALS} decimals")
+    return Limit(percent, of == "dollars")

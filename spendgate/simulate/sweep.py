@@ -1,18 +1,22 @@
 """Sweep: one budget at many caps, windows or warn thresholds, in one pass over the history."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+
 from spendgate.ledger.reader_problem import InputError
-from spendgate.model.policy import Policy
+from spendgate.model.policy import CalendarWindow, Policy
+from spendgate.simulate.cap_variants import cap_denials
 from spendgate.simulate.history import History
-from spendgate.simulate.run import Run
+from spendgate.simulate.run import Options, Run
 from spendgate.simulate.variants import Denials, Target, denials, target_of
 
 MAX_POINTS = 400
-_EXPECTED = "sweep: expected cap=100:2000:50, warn=50:95:5 or window=24h,7d,month, perhaps after POLICY/RULE."
+_EXPECTED = "sweep: expected cap=100:2000:50, warn=50:95:5 or window=24h,7d,month, which may stand after POLICY/RULE."
+COUNTS = ("denied_calls", "denied_nano_usd", "lost_accepted", "owners_hit", "warned_calls")
 CALENDARS = ("hour", "day", "week", "month", "quarter", "year")
 
 
@@ -36,7 +40,17 @@ class Sweep:
             return self.target.with_fields(cap_usd=value)
         if self.what == "warn":
             return self.target.with_fields(warn_at_percent=[int(value)])
-        return self.target.with_fields(window={"calendar": value} if value in CALENDARS else {"rolling": value})
+        if value not in CALENDARS:
+            return self.target.with_fields(window={"rolling": value})
+        window, now = {"calendar": value}, self.target.budget.window
+        if isinstance(now, CalendarWindow):
+            window |= {"timezone": now.timezone} | ({"week_starts": now.week_starts} if value == "week" else {})
+        return self.target.with_fields(window=window)
+
+    def count(self, history: History, options: Options) -> Denials:
+        """One pass over the history for all values."""
+        kind = denials if self.what == "window" else cap_denials
+        return kind(self.target, self.variants(), history, options)
 
 
 def parse_sweep(text: str, policies: Sequence[Policy]) -> Sweep:
@@ -46,8 +60,8 @@ def parse_sweep(text: str, policies: Sequence[Policy]) -> Sweep:
     if not sign or what not in ("cap", "warn", "window"):
         raise InputError(_EXPECTED)
     sweep = Sweep(target_of(place if dot else None, policies), what, tuple(_values(values, what)))
-    if not sweep.values:
-        raise InputError(_EXPECTED)
+    if not 1 <= len(sweep.values) <= MAX_POINTS:
+        raise InputError(f"{_EXPECTED} At least one value, and at most {MAX_POINTS}.")
     sweep.variants()
     return sweep
 
@@ -58,12 +72,12 @@ def _values(text: str, what: str) -> Iterator[str]:
         return
     try:
         first, last, step = (Decimal(part) for part in text.split(":"))
-        count = int((last - first) / step) + 1
-    except (InvalidOperation, ValueError, ArithmeticError):
+        is_range = step > 0 and 0 <= (last - first) / step < MAX_POINTS
+    except (ValueError, ArithmeticError):  # not three, no number, or none to compare
         raise InputError(_EXPECTED) from None
-    if what == "window" or step <= 0 or not 1 <= count <= MAX_POINTS:
+    if what == "window" or not is_range:
         raise InputError(f"sweep: expected FROM:TO:STEP of at most {MAX_POINTS} values, ascending")
-    for number in range(count):
+    for number in range(int((last - first) / step) + 1):
         yield f"{(first + number * step).normalize():f}"
 
 
@@ -72,9 +86,15 @@ def sweep_section(text: str, policies: Sequence[Policy]) -> Callable[[History, R
     sweep = parse_sweep(text, policies)
 
     def find(history: History, run: Run) -> dict[str, Any]:
-        return points_of(sweep, denials(sweep.target, sweep.variants(), history, run.options))
+        return points_of(sweep, sweep.count(history, run.options))
 
     return find
+
+
+def sweep_table(section: Mapping[str, Any]) -> Any:
+    """The points of a ``sweep`` section as an Arrow table, a row each; ``value`` is text, as it was asked for."""
+    counts = [pa.field(name, pa.int64()) for name in COUNTS]
+    return pa.Table.from_pylist(section["points"], pa.schema([pa.field("value", pa.string()), *counts]))
 
 
 def points_of(sweep: Sweep, found: Denials) -> dict[str, Any]:

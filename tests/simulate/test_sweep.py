@@ -1,21 +1,26 @@
-"""Each point of a sweep is a simulation of its own, and a suggestion holds where it says and breaks just below."""
+"""Each point of a sweep is a simulation of its own, whichever way it is worked out."""
 
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spendgate.engine.rules import Int
+from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.event import Event
 from spendgate.model.policy import Policy
+from spendgate.simulate.cap_variants import cap_denials
+from spendgate.simulate.history import FileHistory
 from spendgate.simulate.job import Job, Source, run_job
-from spendgate.simulate.suggest import suggest_section
-from spendgate.simulate.sweep import parse_sweep, sweep_section
+from spendgate.simulate.run import Options
+from spendgate.simulate.sweep import COUNTS, parse_sweep, sweep_section, sweep_table
+from spendgate.simulate.variants import Denials, denials
 from tests.engine.scenes import budget, call, policy
 from tests.simulate.drawn_files import write_events
 
@@ -101,36 +106,92 @@ def test_which_budget_is_meant_must_be_said() -> None:
     assert parse_sweep("1.cap=1,2", [two]).target.rule == 1
 
 
-@given(events=histories(), percent=st.sampled_from(["0", "10", "50"]), of=st.sampled_from(["accepted", "dollars"]))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_suggested_cap_holds_in_every_full_window_and_a_cent_less_does_not(
-    folder: Path, events: list[Event], percent: str, of: str
+@given(events=histories(), window=st.sampled_from(WINDOWS), refuse=st.booleans())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_variants_side_by_side_say_what_the_sweep_kernel_says(
+    folder: Path, events: list[Event], window: dict[str, Any], refuse: bool
 ) -> None:
-    which = policy(budget("5", DAY, per=["team"]))
-    if len({event.time.date() for event in events}) < 3:
-        with pytest.raises(InputError, match="full window"):
-            report(folder, events, which, suggest=suggest_section("0", percent, of, [which]))
-        return
-    found = report(folder, events, which, suggest=suggest_section("0", percent, of, [which]))["suggest"]
-    assert all(each["lost"] * 100 <= int(percent) * each["of"] for each in found["windows"])
-    less = Decimal(found["cap_usd"]) - Decimal("0.01")
-    if less >= 0:
-        assert any(each["deciding"] for each in found["windows"])
-        named = {each["start"][:10] for each in found["windows"]}
-        cheaper = policy(budget(str(less), DAY, per=["team"]))
-        inside = [event for event in events if event.time.date().isoformat() in named]
-        assert _breaks(folder, inside, cheaper, int(percent), of)
+    which = policy(budget("9", window, per=["team"], warn_at_percent=[50]), budget("12", {"rolling": "8h"}))
+    sweep = parse_sweep("0.cap=0:9:3", [which])
+    history = FileHistory(write_events(folder / "events.jsonl", events), ReadOptions())
+    options = Options(refuse_reviews=refuse)
+    kernel, plain = (
+        each(sweep.target, sweep.variants(), history, options, 3, by_hour) for each in (cap_denials, denials)
+    )
+    assert_same(kernel, plain)
 
 
-def _breaks(folder: Path, events: list[Event], which: Policy, percent: int, of: str) -> bool:
-    for day in {event.time.date() for event in events}:
-        found = report(folder, [event for event in events if event.time.date() == day], which)
-        if of == "dollars":
-            lost = found["verdicts"]["closed"]["deny"]["cost_nano_usd"]
-            total = sum(each["cost_nano_usd"] for each in found["verdicts"]["closed"].values())
-        else:
-            lost = found["outcomes"]["denied"]["accepted"]["calls"]
-            total = found["outcomes"]["all"]["accepted"]["calls"]
-        if lost * 100 > percent * total:
-            return True
-    return False
+def by_hour(judged_ms: Int) -> Int:
+    numbers: Int = judged_ms // 3_600_000 % 4 - 1
+    return numbers
+
+
+def assert_same(one: Denials, other: Denials) -> None:
+    assert one.owners == other.owners
+    for name in ("denied", "denied_nano_usd", "lost", "warned", "accepted", "nano_usd"):
+        assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
+def in_two_tenants(count: int, back: timedelta) -> list[Event]:
+    """Calls an hour apart, the last one so long ``back``; every other one of another tenant."""
+    afters = [timedelta(hours=number) for number in range(count - 1)]
+    events = [call(after, f"e{n}", 10**9) for n, after in enumerate([*afters, afters[-1] - back])]
+    named = [msgspec.structs.replace(each, employee=f"p{n % 3}", outcome="accepted") for n, each in enumerate(events)]
+    return [msgspec.structs.replace(each, tenant=f"tenant-{n % 2}") for n, each in enumerate(named)]
+
+
+@pytest.mark.parametrize(
+    ("back", "most_cells"), [(timedelta(), 2**26), (timedelta(), 2**16), (timedelta(), 1), (timedelta(hours=20), 2**26)]
+)
+def test_what_the_sweep_kernel_refuses_is_found_all_the_same(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, back: timedelta, most_cells: int
+) -> None:
+    monkeypatch.setattr("spendgate.engine.sweep_state.MAX_RING_CELLS", most_cells)
+    which = policy(budget("9", {"rolling": "3h"}, per=["employee"]))
+    sweep = parse_sweep("cap=0,1,2", [which])
+    history = FileHistory(write_events(folder / "events.jsonl", in_two_tenants(30, back)), ReadOptions())
+    found = [count(sweep.target, sweep.variants(), history, Options()) for count in (cap_denials, denials)]
+    assert_same(*found)
+    assert found[0].denied.sum(axis=1).tolist() == [30, 0, 0]
+    assert found[0].owners == [{"p0", "p1", "p2"}, set(), set()]
+
+
+def test_swept_windows_keep_the_zone_and_the_first_day_of_the_budget(folder: Path) -> None:
+    which = policy(budget("5", {"calendar": "week", "timezone": "Europe/Berlin", "week_starts": "sunday"}))
+    windows = [
+        variant.model_dump(mode="json", exclude_unset=True)["spec"]["rules"][0]["budget"]["window"]
+        for variant in parse_sweep("window=24h,day,week", [which]).variants()
+    ]
+    assert windows == [
+        {"rolling": "24h"},
+        {"calendar": "day", "timezone": "Europe/Berlin"},
+        {"calendar": "week", "timezone": "Europe/Berlin", "week_starts": "sunday"},
+    ]
+
+
+@given(events=histories())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_swept_windows_and_thresholds_are_simulations_of_their_own(folder: Path, events: list[Event]) -> None:
+    which = policy(budget("6", DAY, warn_at_percent=[50], per=["team"]))
+    for text in ("warn=10:90:40", "window=3h,day,hour"):
+        points = report(folder, events, which, sweep=sweep_section(text, [which]))["sweep"]["points"]
+        for point, variant in zip(points, parse_sweep(text, [which]).variants(), strict=True):
+            closed = report(folder, events, variant)["verdicts"]["closed"]
+            assert point["denied_calls"] == closed["deny"]["calls"]
+            assert point["denied_nano_usd"] == closed["deny"]["cost_nano_usd"]
+            assert point["warned_calls"] == closed["warn"]["calls"]
+
+
+def test_a_sweep_is_a_table_too(folder: Path) -> None:
+    which = policy(budget("9", DAY))
+    section = report(folder, in_two_tenants(4, timedelta()), which, sweep=sweep_section("cap=0,1,9", [which]))["sweep"]
+    table = sweep_table(section)
+    assert table.column_names == ["value", *COUNTS]
+    assert table.to_pylist() == section["points"]
+    assert table["denied_nano_usd"].to_pylist() == [4 * 10**9, 2 * 10**9, 0]
+
+
+@pytest.mark.parametrize("text", ["cap=1:1E+999999:1", "cap=0:1:1E-999999", "cap=NaN:1:1", "cap=0:Infinity:1"])
+def test_a_range_without_end_is_refused_at_once(text: str) -> None:
+    with pytest.raises(InputError, match="sweep: expected"):
+        parse_sweep(text, [policy(budget("5", DAY))])
