@@ -1,0 +1,1 @@
+"""Laws against big peers, outside ``make test``: run by ``make test-peers``."""
