@@ -1,7 +1,7 @@
 """``spendgate simulate``: what policies would have done to recorded events; no server at all."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +15,7 @@ from spendgate.cli.policies import policies_of
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 
 if TYPE_CHECKING:
+    from spendgate.ledger.reader_problem import Refused
     from spendgate.simulate.job import Job, Source
     from spendgate.simulate.run import Progress
 
@@ -35,7 +36,7 @@ _From = Annotated[
 _To = Annotated[
     datetime | None, typer.Option(formats=_FORMATS, metavar="INSTANT", help="Only calls before this instant (UTC).")
 ]
-_UNSAID = ("html", "as_json", "again")
+_UNSAID = ("html", "as_json", "again", "quarantine")
 """Options that change where a report goes, and nothing in it."""
 
 
@@ -50,6 +51,7 @@ def simulate(
     columns: Annotated[str, typer.Option("--map", help="cost_usd=Cost,team=Team for a CSV file.")] = "",
     file_format: Annotated[str, typer.Option("--format", help="The file's format; found out by itself.")] = "auto",
     strict: Annotated[bool, typer.Option("--strict", help="A row that cannot be read is an error.")] = False,
+    quarantine: Annotated[Path | None, typer.Option(help="Where bad rows are noted (default: beside it).")] = None,
     ledger_version: Annotated[int | None, typer.Option(help="The ledger as it was at this version.")] = None,
     storage_option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="For object storage.")] = None,
     from_: _From = None,
@@ -131,35 +133,39 @@ def _report(given: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     from spendgate.simulate.job import run_job
 
     job = _job(given, command)
-    with _progress() as told:
-        refused = _Refusals(given["strict"])
+    with _progress() as told, _Refusals(given) as refused:
         report = run_job(job, told, refused.add)
-    refused.tell()
+    refused.tell(report["source"].get("dropped"))
     return report
 
 
-class _Refusals:
-    """Rows that could not be read: the first few are named."""
+class _Refusals(ExitStack):
+    """Rows that could not be read: the first few are named, and all are set aside in a file."""
 
-    def __init__(self, strict: bool) -> None:
-        self._strict = strict
+    def __init__(self, given: dict[str, Any]) -> None:
+        from spendgate.ledger.reader_quarantine import Quarantine
+
+        super().__init__()
+        self._strict = given["strict"]
         self._lines: list[str] = []
-        self._count = 0
+        aside = given["quarantine"] or Path(f"{given['events']}.spendgate-quarantine.jsonl")
+        self._quarantine = self.enter_context(Quarantine(aside))
 
-    def add(self, refused: Any) -> None:
-        """Note one; raises Failure if none is allowed."""
-        line = str(refused)
+    def add(self, refused: "Refused") -> None:
+        """Set one aside; raises Failure if none is allowed."""
         if self._strict:
-            raise Failure(line, USAGE)
-        self._count += 1
-        if self._count <= 3:
-            self._lines.append(line)
+            raise Failure(str(refused), USAGE)
+        self._quarantine.put(refused)
+        if self._quarantine.count <= 3:
+            self._lines.append(str(refused))
 
-    def tell(self) -> None:
-        """Say how many there were."""
-        if self._count:
+    def tell(self, dropped: str | None) -> None:
+        """Say how many there were, and which fields of content were not read."""
+        if self._quarantine.count:
             notice("\n".join(self._lines))
-            notice(f"{self._count:,} rows could not be read and are left out")
+            notice(f"{self._quarantine.count:,} rows could not be read and are left out: {self._quarantine.path}")
+        if dropped:
+            notice(f"not read, for it is content: {dropped.replace(',', ', ')}")
 
 
 def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":

@@ -16,7 +16,7 @@ from spendgate.ledger.event_rows import batch_of
 from spendgate.ledger.reader_folder import content_of
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import Refused
-from spendgate.ledger.readers import read_events
+from spendgate.ledger.readers import open_reading
 from spendgate.model.event import Event
 
 CHUNK = 20_000
@@ -115,28 +115,36 @@ class FileHistory:
     selection: Selection = EVERYTHING
     on_refused: Callable[[Refused], None] = lambda _: None
     marked: bool = False
-    prepared: Callable[[Iterable[Event]], Iterable[Event]] = lambda events: events
+    dropped: set[str] = field(default_factory=set)
     _passed: bool = False
     _about: dict[str, str] = field(default_factory=dict)
 
     @property
     def about(self) -> dict[str, str]:
-        """See History; the version is the SHA-256 of the content."""
+        """See History; the version is the SHA-256 of the content. ``dropped``: fields of content, left unread."""
         if not self._about:
             kind = "folder" if self.path.is_dir() else "file"
             self._about = {"kind": kind, "name": self.path.name, "version": content_of(self.path)[0]}
-        return self._about
+        return self._about | ({"dropped": ",".join(sorted(self.dropped))} if self.dropped else {})
 
     def tenants(self) -> None:
         """See History: as they come."""
 
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History; columns that were not asked for are there too."""
-        refused = (lambda _: None) if self._passed else self.on_refused
-        events = iter(self.prepared(read_events(self.path, self.options, refused)))
-        while chunk := list(islice(events, CHUNK)):
-            yield self.selection.of(batch_of(chunk))
+        with open_reading(self.path, self.options) as reading:
+            events = self._events(reading)
+            while chunk := list(islice(events, CHUNK)):
+                yield self.selection.of(batch_of(chunk))
+            self.dropped.update(reading.dropped)
         self._passed = True
+
+    def _events(self, reading: Iterable[Event | Refused]) -> Iterator[Event]:
+        for item in reading:
+            if isinstance(item, Event):
+                yield item
+            elif not self._passed:
+                self.on_refused(item)
 
 
 def by_tenant(batch: Any) -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,6 @@
 """Drawn logs as files of events, and what the recount says of them when it reads them as the simulator does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,23 @@ def write_events(path: Path, events: Sequence[Event]) -> Path:
     """A file of one event a line."""
     path.write_bytes(b"".join(encode_events(event) + b"\n" for event in events))
     return path
+
+
+class Reading:
+    """Stands for a reading of a file: gives what it is told to."""
+
+    def __init__(self, items: Iterable[Event]) -> None:
+        self.items = items
+        self.dropped: list[str] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.items)
+
+    def __enter__(self) -> "Reading":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing to close."""
 
 
 def recount(policies: Sequence[Policy], events: Sequence[Event]) -> list[tuple[Event, OracleDecision]]:

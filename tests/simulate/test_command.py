@@ -139,7 +139,7 @@ def test_an_interrupt_is_130_and_leaves_no_table(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(history, "read_events", interrupted)
+    monkeypatch.setattr(history, "open_reading", interrupted)
     code, _, err = run("--policy", sound, "--events", events, "--decisions", tmp_path / "rows.parquet")
     assert code == 130
     assert err.strip() == "spendgate: interrupted"

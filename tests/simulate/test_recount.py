@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spendgate.ledger.readers import InputError, read_events
+from spendgate.ledger.readers import InputError, ReadOptions, read_events
 from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import VERDICTS
 from spendgate.model.event import Event
@@ -20,7 +20,7 @@ from spendgate.simulate import history
 from spendgate.simulate.rows import SCHEMA
 from tests.engine.scenes import budget, call, examples, policy
 from tests.oracle.documents import OracleDecision, OracleReason
-from tests.simulate.drawn_files import events_of, matching, recount, simulate_file, write_events
+from tests.simulate.drawn_files import Reading, events_of, matching, recount, simulate_file, write_events
 from tests.strategies import Log, logs
 
 ONE = policy(budget("2", {"lifetime": True}))
@@ -148,7 +148,7 @@ def test_an_interrupted_write_leaves_what_stood_there_and_no_part(
             yield event
         raise error
 
-    monkeypatch.setattr(history, "read_events", broken)
+    monkeypatch.setattr(history, "open_reading", lambda *_: Reading(broken()))
     with pytest.raises(error):
         simulate_file([ONE], tmp_path / "events.jsonl", rows)
     assert len(written) == 2 * history.CHUNK
@@ -159,15 +159,15 @@ def test_an_interrupted_write_leaves_what_stood_there_and_no_part(
 def test_a_table_takes_its_name_only_when_it_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tmp_path / "rows.parquet"
     seen: list[bool] = []
-    read = read_events
+    events = write_events(tmp_path / "events.jsonl", calls(3))
 
-    def watched(*given: Any) -> Iterator[Event]:
-        for event in read(*given):
+    def watched() -> Iterator[Event]:
+        for event in read_events(events, ReadOptions()):
             seen.append(rows.exists())
             yield event
 
-    monkeypatch.setattr(history, "read_events", watched)
-    simulate_file([ONE], write_events(tmp_path / "events.jsonl", calls(3)), rows)
+    monkeypatch.setattr(history, "open_reading", lambda *_: Reading(watched()))
+    simulate_file([ONE], events, rows)
     assert seen == [False] * 3
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.jsonl", "rows.parquet"]
 
