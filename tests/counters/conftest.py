@@ -12,6 +12,7 @@ import pytest_asyncio
 from redis import Redis
 
 from dev.errors import StackError
+from dev.ports import free_port
 from dev.redis_process import RedisKind, RedisProcess, server_binary
 from tests.stack import OwnRedis, new_directory, own_redis
 from window_counters.memory import MemoryStore
@@ -44,7 +45,9 @@ def _need(kind: RedisKind) -> None:
 def _started(stack: ExitStack, directory: Path, role: Role) -> RedisProcess:
     kind: RedisKind = "valkey" if role.endswith("valkey") else "redis"
     _need(kind)
-    server = RedisProcess(directory, binary=kind, args=CLUSTER_ARGS if role == "cluster" else ())
+    # The bus is otherwise 10,000 above the port, among those that the system gives to outgoing connections.
+    cluster = (*CLUSTER_ARGS, "--cluster-port", str(free_port()))
+    server = RedisProcess(directory, binary=kind, args=cluster if role == "cluster" else ())
     stack.callback(server.kill)
     server.start()
     server.wait_ready()
