@@ -106,6 +106,10 @@ def test_each_variant_of_a_sweep_counts_what_its_policy_alone_would(
         found = swept(variants, cut, refuse=refuse, rows=rows)
     except NotStreamable:
         return
+    assert_as_alone(variants, cut, found, refuse=refuse)
+
+
+def assert_as_alone(variants: Sequence[Policy], cut: Sequence[Sequence[Record]], found: Swept, *, refuse: bool) -> None:
     for at, which in enumerate(variants):
         sums, owners = alone(which, cut, refuse=refuse)
         counts = found.counts
@@ -115,6 +119,50 @@ def test_each_variant_of_a_sweep_counts_what_its_policy_alone_would(
             [*row, int(a), int(b)] for row, a, b in zip(mine, counts.accepted, counts.nano_usd, strict=True)
         ] == sums
         assert {found.owners[n] for n in np.flatnonzero(counts.hits[: len(found.owners), at])} == owners
+
+
+BUDGETS = st.builds(
+    budget,
+    st.sampled_from(["2", "5", "9"]),
+    st.sampled_from([DAY, {"calendar": "hour"}, {"rolling": "1h"}, {"rolling": "4h"}, {"lifetime": True}]),
+    on_breach=st.sampled_from(["warn", "review", "deny"]),
+    per=st.sampled_from([[], ["team"]]),
+    warn_at_percent=st.sampled_from([[], [40, 80]]),
+)
+
+
+@st.composite
+def crowded(draw: st.DrawFn) -> list[Record]:
+    """Calls close together, some of them long on their way; the broker's clock only goes on."""
+    found, minutes = [], 0
+    for number in range(draw(st.integers(1, 60))):
+        minutes += draw(st.sampled_from([0, 1, 7, 40, 90, 400]))
+        event = call(
+            timedelta(minutes=minutes - draw(st.sampled_from([0, 0, 5, 50, 200]))), f"e{number}",
+            draw(st.sampled_from([None, 0, 4 * 10**8, 10**9, 17 * 10**8])), team=draw(st.sampled_from(["red", "blue"])),
+        )  # fmt: skip
+        taken = log_of(call(timedelta(minutes=minutes), ""))[0].received_at_ms
+        found.append(Record(log_of(event)[0].position, taken, event))
+    return found
+
+
+@given(
+    rules=st.lists(BUDGETS, min_size=1, max_size=3), reviewed=st.booleans(), records=crowded(), refuse=st.booleans(),
+    cut_at=st.integers(0, 60),
+)  # fmt: skip
+@settings(suppress_health_check=[HealthCheck.too_slow])
+def test_variants_count_alike_where_windows_fill_and_calls_overtake_each_other(
+    rules: list[dict[str, object]], reviewed: bool, records: list[Record], refuse: bool, cut_at: int
+) -> None:
+    review = [{"review": {"when": {"cost_usd_over": "1.5"}}}] if reviewed else []
+    target = Target(policy(*rules, *review), 0)
+    variants = [target.with_fields(cap_usd=cap) for cap in ("0", "1", "2.5", "4", "8", "50")]
+    cut = [records[:cut_at], records[cut_at:]] if 0 < cut_at < len(records) else [records]
+    try:
+        found = swept(variants, cut, refuse=refuse)
+    except NotStreamable:
+        return
+    assert_as_alone(variants, cut, found, refuse=refuse)
 
 
 def test_windows_that_no_call_can_enter_any_more_are_forgotten() -> None:
@@ -141,3 +189,18 @@ def test_calls_too_far_out_of_order_for_a_ring_are_refused() -> None:
 def _taken_together(*events: Event) -> list[Record]:
     last = max(record.received_at_ms for record in log_of(*events))
     return [Record(record.position, last, record.body) for record in log_of(*events)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "denied"),
+    [
+        ([0, 15 * 239, 15 * 239], [0, 1]),  # the first bucket of 240 still counts
+        ([0, 15 * 239, 15 * 240], [0, 0]),  # and leaves with the next one
+        ([150, 75, 150], [0, 1]),  # a call that was overtaken counts in windows that end after it
+        ([150, 75, 15 * 245], [0, 0]),
+    ],
+)
+def test_a_rolling_window_holds_its_own_bucket_and_the_239_before(seconds: list[int], denied: list[int]) -> None:
+    variants = [policy(budget(cap, {"rolling": "1h"})) for cap in ("3", "2")]
+    records = _taken_together(*(call(timedelta(seconds=after), f"e{n}") for n, after in enumerate(seconds)))
+    assert swept(variants, [records], refuse=False).counts.denied.sum(axis=0).tolist() == denied
