@@ -1,80 +1,53 @@
-"""The Kafka door's composition root: ``python -m agents.app worker``."""
+"""The Kafka door's composition root: ``python -m agents.app worker | ledger-events | ledger-decisions``."""
 
 import asyncio
 import gc
-import os
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from agents.activation import Activator
+from agents.books import Book, DecisionBook, EventBook
+from agents.config import WRONG_USAGE, Config
 from agents.delivery import Fatal, Settings, make_app, run
 from agents.exits import leave, one_line
 from agents.faust_private import App
 from agents.health import Health
+from agents.ledger import LedgerAgent
 from agents.log import Log
 from agents.outlet import Outlet
+from agents.past import Past
 from agents.policies import Documents
 from agents.publishing import Publisher
 from agents.rebuild import Rebuild
-from agents.security import Security
 from agents.shadow import Shadow
 from agents.topic_id import topic_id
-from spendgate.model.topics import Topics, TopicsError, load_topics
+from agents.upkeep import Upkeep
+from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_writer import LedgerTable
+from spendgate.model.topics import Topic, Topics, TopicsError, load_topics
+from spendgate.simulate.ledger_log import LedgerLog
 from window_counters.protocol import StoreUnavailable, StoreUnfit
 from window_counters.redis_store import RedisStore
 
-USAGE = "usage: python -m agents.app worker"
-WRONG_USAGE, MISSING, REFUSED = 2, 3, 4
+MISSING, REFUSED = 3, 4
 BROKER_WITHIN_S = 60.0
 GARBAGE = 100_000
 """How many containers may be made, beyond those let go, before the collector looks; Python's own is 700."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Where a worker finds its servers; all from the environment.
-
-    SPENDGATE_KAFKA (host:port, comma separated), SPENDGATE_REDIS (a URL), SPENDGATE_GROUP (default
-    ``spendgate-shadow``), SPENDGATE_INSTANCE (a name for this worker's slot, unique among live workers),
-    SPENDGATE_KAFKA_SECURITY and what belongs to it.
-    """
-
-    kafka: str
-    redis: str
-    group: str
-    instance: str | None
-    security: Security = field(default_factory=Security)
-
-    @classmethod
-    def from_environment(cls) -> "Config":
-        """Raises Fatal if something needed is not set."""
-        missing = [name for name in ("SPENDGATE_KAFKA", "SPENDGATE_REDIS") if not os.environ.get(name)]
-        if missing:
-            raise Fatal(f"expected {' and '.join(missing)} in the environment", WRONG_USAGE)
-        return cls(
-            os.environ["SPENDGATE_KAFKA"],
-            os.environ["SPENDGATE_REDIS"],
-            os.environ.get("SPENDGATE_GROUP", "spendgate-shadow"),
-            os.environ.get("SPENDGATE_INSTANCE"),
-            Security.from_environment(),
-        )
-
-
 def build(config: Config, topics: Topics) -> App:
-    """The worker, wired; nothing is connected but to learn the event topic's id."""
+    """The shadow worker, wired; nothing is connected but to learn the event topic's id."""
     publisher, health = Publisher(), Health()
     store = RedisStore(config.redis)
-    auth = config.security.aiokafka
-    documents = Documents(config.kafka, topics.policies, auth)
+    documents = Documents(config.kafka, topics.policies, config.security.aiokafka)
     outlet = Outlet(publisher, topics)
-    # Reading the log again is progress, however long one batch then takes.
-    rebuild = Rebuild(Log(config.kafka, topics.events.name, config.group, health.progress, auth), topics.events)
+    named = _id_of(config, topics.events)
+    past = Past(config.ledger, named) if config.ledger is not None else None
+    rebuild = Rebuild(_log(config, topics.events, health), topics.events, past)
     shadow = Shadow(
         topic=topics.events,
-        topic_id=topic_id(
-            config.kafka, topics.events.name, within_s=BROKER_WITHIN_S, security=config.security.kafka_python
-        ),
+        topic_id=named,
         store=store,
         documents=documents,
         rebuild=rebuild,
@@ -92,6 +65,65 @@ def build(config: Config, topics: Topics) -> App:
         publisher=publisher,
         health=health,
     )
+
+
+def build_event_ledger(config: Config, topics: Topics) -> App:
+    """The agent that records events and activations, and makes checkpoints."""
+    topic, named, root = topics.events, _id_of(config, topics.events), config.ledger or ""
+
+    def open_book(partition: int, covered: int) -> Book:
+        book = EventBook(topic, named, partition, covered)
+        if covered >= 0:
+            book.resume(LedgerLog(Ledger.open(root), named, partition))
+        return book
+
+    documents = Documents(config.kafka, topics.policies, config.security.aiokafka)
+    upkeep = Upkeep(root, topic.name, named, ("events", "activations"), documents, config.timer)
+    return _ledger_app(config, topic, upkeep, open_book)
+
+
+def build_decision_ledger(config: Config, topics: Topics) -> App:
+    """The agent that records decisions."""
+    topic, named = topics.decisions, _id_of(config, topics.decisions)
+    upkeep = Upkeep(config.ledger or "", topic.name, named, ("decisions",), timer=config.timer)
+    return _ledger_app(config, topic, upkeep, lambda partition, covered: DecisionBook(topic, named, partition, covered))
+
+
+def _ledger_app(config: Config, topic: Topic, upkeep: Upkeep, open_book: Callable[[int, int], Book]) -> App:
+    health = Health()
+    agent = LedgerAgent(
+        topic_id=upkeep.topic_id,
+        log=_log(config, topic, health),
+        table=LedgerTable(upkeep.root),
+        open_book=open_book,
+        upkeep=upkeep,
+        pace=config.pace,
+    )
+    return make_app(
+        config.group,
+        bootstrap=config.kafka,
+        topic=topic.name,
+        handler=agent,
+        settings=Settings(group=config.group, instance_id=config.instance, credentials=config.security.credentials),
+        health=health,
+    )
+
+
+def _id_of(config: Config, topic: Topic) -> str:
+    return topic_id(config.kafka, topic.name, within_s=BROKER_WITHIN_S, security=config.security.kafka_python)
+
+
+def _log(config: Config, topic: Topic, health: Health) -> Log:
+    """Reading the log again is progress, however long one batch then takes."""
+    return Log(config.kafka, topic.name, config.group, health.progress, config.security.aiokafka)
+
+
+ROLES: Mapping[str, Callable[[Config, Topics], App]] = {
+    "worker": build,
+    "ledger-events": build_event_ledger,
+    "ledger-decisions": build_decision_ledger,
+}
+USAGE = f"usage: python -m agents.app {' | '.join(ROLES)}"
 
 
 def collect_less() -> None:
@@ -116,14 +148,16 @@ async def _require_fit(redis: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a worker; returns the process's exit code."""
-    if arguments != ["worker"]:
+    """Run an agent; returns the process's exit code."""
+    if len(arguments) != 1 or arguments[0] not in ROLES:
         sys.stderr.write(USAGE + "\n")
         return WRONG_USAGE
+    role = arguments[0]
     try:
-        config = Config.from_environment()
-        asyncio.run(_require_fit(config.redis))
-        app = build(config, load_topics())
+        config = Config.from_environment(role)
+        if role == "worker":
+            asyncio.run(_require_fit(config.redis))
+        app = ROLES[role](config, load_topics())
         collect_less()
     except (Fatal, TopicsError, ValueError) as error:
         sys.stderr.write(f"spendgate: {one_line(error)}\n")

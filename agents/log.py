@@ -44,7 +44,7 @@ class Log:
     ) -> None:
         self.topic = topic
         self._group = group
-        self._progress = progress
+        self.progress = progress
         self._bootstrap = bootstrap
         self._auth = auth or {}
 
@@ -98,6 +98,6 @@ class Log:
                     if record.offset < stop
                 ]
                 if records:
-                    self._progress()
+                    self.progress()
                 if messages:
                     yield messages

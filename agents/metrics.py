@@ -18,7 +18,7 @@ LAG = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )  # fmt: skip
 BATCH = Histogram("spendgate_batch_seconds", "Time to judge, publish and apply one batch")
-REBUILT = Counter("spendgate_rebuilt_messages", "Messages of the log that were applied again to counters")
+REBUILT = Counter("spendgate_rebuilt_events", "Events of the log that were applied again to counters")
 SEEDED = Counter("spendgate_seeds", "Seeds built for stagings")
 
 

@@ -1,10 +1,11 @@
-"""Counters from the log: the seed of a staging. Until there is a ledger, the topic is read from its first offset."""
+"""Counters from the log: seeds of stagings, and what Redis has missed; from the ledger where the topic ends."""
 
 from collections.abc import AsyncIterator
 
 from agents.delivery import Fatal
 from agents.log import Log
 from agents.metrics import SEEDED
+from agents.past import Past, steps_of, told
 from agents.steps import Step, of_tenant, steps
 from spendgate.engine.seed import Replay, Seeder, Survey, seed_instant_ms
 from spendgate.engine.staging import Staging, TenantDocument
@@ -15,14 +16,15 @@ REFUSED = 4
 
 
 class Rebuild:
-    """Reads the log of ``topic`` again, for one partition and tenant at a time."""
+    """Reads the log of ``topic`` again. ``past``: the ledger that holds it too, if there is one."""
 
-    def __init__(self, log: Log, topic: Topic) -> None:
+    def __init__(self, log: Log, topic: Topic, past: Past | None = None) -> None:
         self.log = log
+        self.past = past
         self._topic = topic
 
     async def require(self, partition: int, start: int) -> None:
-        """Raise Fatal if the log no longer has the records from offset ``start`` on."""
+        """Raise Fatal if neither the log nor the ledger has all records from offset ``start`` on."""
         begin, end = await self.log.bounds(partition)
         if start > end:
             raise Fatal(
@@ -31,11 +33,25 @@ class Rebuild:
                 REFUSED,
             )
         if start < begin:
-            raise Fatal(
-                f"the counters of {self.log.topic}/{partition} end at {start - 1}, and the log begins at {begin}: "
-                "what lies between has passed its retention and cannot be counted",
-                REFUSED,
-            )
+            await self._require_past(partition, start, begin)
+
+    async def _require_past(self, partition: int, start: int, begin: int) -> None:
+        """Raise Fatal unless the ledger has ``[start, begin)``."""
+        where = f"the counters of {self.log.topic}/{partition} end at {start - 1}, and the log begins at {begin}"
+        past = await self.past.log(partition) if self.past is not None else None
+        if past is None:
+            raise Fatal(f"{where}: what lies between has passed its retention and cannot be counted", REFUSED)
+        if past.gap is not None:
+            raise Fatal(f"{where}: what lies between cannot be counted, for the ledger {told(past.gap)}", REFUSED)
+        if past.covered < begin - 1:
+            raise Fatal(f"{where}: the ledger ends at {past.covered}, and what is between is in neither", REFUSED)
+
+    async def missed(self, partition: int, start: int, stop: int) -> AsyncIterator[Step]:
+        """The records of ``[start, stop)`` of a partition, from the topic if it has them all."""
+        await self.require(partition, start)
+        begin, _ = await self.log.bounds(partition)
+        async for step in self._from(partition, start, stop, None, use_past=start < begin):
+            yield step
 
     async def seed(
         self, partition: int, tenant: str, staging: Staging, policy: Policy, document: TenantDocument
@@ -66,7 +82,23 @@ class Rebuild:
             for calls in step.calls.values():
                 replay.pass_calls(calls)
 
-    async def _history(self, partition: int, tenant: str, stop: int) -> AsyncIterator[Step]:
-        async for messages in self.log.read(partition, 0, stop):
-            for step in steps(self._topic, of_tenant(messages, tenant), -1):
+    def _history(self, partition: int, tenant: str, stop: int) -> AsyncIterator[Step]:
+        """A tenant's log before ``stop``: the ledger has a tenant's rows by themselves, the topic has not."""
+        return self._from(partition, 0, stop, tenant, use_past=True)
+
+    async def _from(
+        self, partition: int, start: int, stop: int, tenant: str | None, *, use_past: bool
+    ) -> AsyncIterator[Step]:
+        """``[start, stop)``: from the ledger as far as it goes, if it is to be used and whole; then from the topic."""
+        past = await self.past.log(partition) if use_past and self.past is not None else None
+        if past is not None and past.gap is None and past.covered >= start:
+            last = min(past.covered, stop - 1)
+            async for step in steps_of(past, start, last, tenant):
+                self.log.progress()
                 yield step
+            start = last + 1
+        if start < stop:
+            async for messages in self.log.read(partition, start, stop):
+                kept = messages if tenant is None else of_tenant(messages, tenant)
+                for step in steps(self._topic, kept, -1):
+                    yield step

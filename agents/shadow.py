@@ -19,9 +19,10 @@ from agents.outlet import Outlet
 from agents.partition import MarkMoved, NotOfTheMark, PartitionJudge, document_names
 from agents.policies import Documents
 from agents.rebuild import REFUSED, Rebuild
+from agents.restore import restored
 from agents.steps import Step, instant, steps
 from spendgate.model.topics import Topic
-from window_counters.protocol import CounterStore, PartitionId, Read, StoreUnavailable
+from window_counters.protocol import Change, CounterStore, PartitionId, Read, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -126,15 +127,25 @@ class Shadow:
 
     async def _catch_up(self, judge: PartitionJudge, upto: int) -> None:
         """Apply what lies between the mark and offset ``upto`` again, publishing nothing: Redis is behind the log."""
-        start, partition = judge.applied + 1, judge.id.partition
-        if start >= upto:
+        partition = judge.id.partition
+        if judge.applied + 1 >= upto:
             return
-        await self.rebuild.require(partition, start)
+        if judge.mark is None:
+            judge.mark = await restored(self.store, self.rebuild.past, judge.id, self.topic_id, upto)
+        start = judge.applied + 1
         log.warning("counters of partition %d are at %d, the log at %d: catching up", partition, start - 1, upto)
-        async for messages in self.rebuild.log.read(partition, start, upto):
-            for step in steps(self.topic, messages, after=judge.applied):
-                await self._pass(judge, step, live=False)
-            metrics.REBUILT.inc(len(messages))
+        async for step in self.rebuild.missed(partition, start, upto):
+            await self._pass(judge, step, live=False)
+            metrics.REBUILT.inc(sum(len(calls.events) for calls in step.calls.values()))
+        await self._skip_to(judge, upto - 1)
+
+    async def _skip_to(self, judge: PartitionJudge, last: int) -> None:
+        """Move the mark over records that hold nothing to judge, which a ledger does not show."""
+        if judge.applied < last:
+            change = Change(mark=judge.mark_at(last))
+            if not await self.store.apply(judge.id, judge.mark, change):
+                raise MarkMoved
+            judge.moved(change.mark)
 
     async def idle(self, partition: int) -> None:
         """Compare the mark with what was applied, so that a loss is mended before the next event comes.

@@ -70,14 +70,39 @@ class Replay(ABC):
             self.known = {identity: hour for identity, hour in self.known.items() if hour >= horizon}
 
 
-class Survey(Replay):
+class Acceptance(Replay):
+    """Finds which calls of the log are duplicates, by the engine's own law."""
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(tenant)
+        self._judge = Tenant(tenant, TenantDocument(), {})
+
+    def resume(self, document: TenantDocument, known: Mapping[int, int]) -> None:
+        """Go on from what a log up to some record has left; ``known``: identity to the hour it is filed under."""
+        self.document = msgspec.structs.replace(document, stagings=())
+        self.known = dict(known)
+
+    def pass_calls(self, events: Calls) -> None:
+        """Pass a stretch."""
+        self.duplicates(events)
+
+    def duplicates(self, events: Calls) -> list[bool]:
+        """Pass a stretch; which of its events are calls that were accepted before."""
+        self._judge.adopt(self.document)
+        prepared = self._judge.prepare(events)
+        judged, changes = self._judge.judge(prepared, self.known)
+        self.take(changes)
+        skipped = iter(judged.batch.calls["skipped"].tolist())
+        return [event.kind == "call" and bool(next(skipped)) for event in events.events]
+
+
+class Survey(Acceptance):
     """Finds, in a first pass over the log, what its corrections say; two passes, as a correction comes later."""
 
     def __init__(self, tenant: str) -> None:
         super().__init__(tenant)
         self.corrections: list[Correction] = []
         self._accepted: dict[int, list[Place]] = {}
-        self._judge = Tenant(tenant, TenantDocument(), {})
 
     def find_corrections(self, events: Calls) -> None:
         """First pass: collect the corrections."""
@@ -89,15 +114,12 @@ class Survey(Replay):
     def pass_calls(self, events: Calls) -> None:
         """Second pass: find where the corrected calls were accepted."""
         wanted = {correction.identity for correction in self.corrections}
-        self._judge.adopt(self.document)
-        prepared = self._judge.prepare(events)
-        judged, changes = self._judge.judge(prepared, self.known)
-        skipped = judged.batch.calls["skipped"].tolist()
-        calls = prepared.calls
-        for i, identity in enumerate(prepared.identities):
-            if identity in wanted and not skipped[i]:
-                self._accepted.setdefault(identity, []).append((calls.offsets[i], calls.indexes[i]))
-        self.take(changes)
+        for i, (event, duplicate) in enumerate(zip(events.events, self.duplicates(events), strict=True)):
+            if event.kind != "call" or duplicate:
+                continue
+            identity = identity_of(event.source, event.id)
+            if identity in wanted:
+                self._accepted.setdefault(identity, []).append((events.offsets[i], events.indexes[i]))
 
     def costs(self) -> dict[Place, int]:
         """What corrected calls should have cost."""

@@ -96,13 +96,21 @@ class Store:
         with told_of(self.uri(name)):
             if self.folder is not None and not (self.folder / name).is_dir():
                 return False
-            if DeltaTable.is_deltatable(self.uri(name), self.options):
+            if self._has_log(name):
                 return True
-        if self.folder is not None and any((self.folder / name).iterdir()):
-            raise LedgerUnreadable(
-                f"{self.uri(name)}: has files but no Delta log: restore _delta_log from a copy, or remove the folder"
-            )
-        return False
+            # The log may have come while we looked, so it is asked again after what lies beside it.
+            if not self._has_data(name) or self._has_log(name):
+                return False
+        raise LedgerUnreadable(
+            f"{self.uri(name)}: has files but no Delta log: restore _delta_log from a copy, or remove the folder"
+        )
+
+    def _has_log(self, name: TableName) -> bool:
+        return DeltaTable.is_deltatable(self.uri(name), self.options)
+
+    def _has_data(self, name: TableName) -> bool:
+        """Whether anything but a log lies in the folder; a log without a first commit is a table being made."""
+        return self.folder is not None and any(each.name != "_delta_log" for each in (self.folder / name).iterdir())
 
     def open(self, name: TableName, version: int | None = None) -> DeltaTable:
         """The table at a version, or its newest. Raises LedgerMissing, LedgerTooNew, LedgerUnreadable, LedgerAway."""

@@ -48,6 +48,30 @@ def batch_of(events: Sequence[Event], places: Sequence[Place] | None = None) -> 
     return pa.RecordBatch.from_arrays(columns, schema=EVENTS)
 
 
+def logged_batch(
+    source: tuple[str, int],
+    places: tuple[Sequence[int], Sequence[int], Sequence[int]],
+    duplicates: Sequence[bool],
+    events: Sequence[Event],
+) -> pa.RecordBatch:
+    """As ``batch_of``, for events of one topic partition, named by ``source``: topic id and partition.
+
+    ``places``: by event, the offset, the index and the broker's append time (ms).
+    """
+    offsets, indexes, received_ms = places
+    at = [
+        pa.repeat(pa.scalar(source[0]), len(events)),
+        pa.repeat(pa.scalar(source[1], pa.int32()), len(events)),
+        *(
+            pa.array(values, field.type)
+            for values, field in zip((offsets, indexes, received_ms, duplicates), list(PLACE)[2:], strict=True)
+        ),
+    ]
+    return pa.RecordBatch.from_arrays(
+        [*at, *_columns([_fields_of(event) for event in events], EVENT_FIELDS)], schema=EVENTS
+    )
+
+
 def _columns(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> list[pa.Array]:
     by_column = zip(*rows, strict=True) if rows else [()] * len(schema)
     return [pa.array(values, field.type) for values, field in zip(by_column, schema, strict=True)]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from agents import app
-from agents.app import Config, build
+from agents.app import build
+from agents.config import Config
 from agents.exits import Fatal
 from agents.faust_private import auth_of
 from agents.security import Security

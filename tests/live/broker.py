@@ -57,9 +57,16 @@ class Broker:
         self.producer.close()
         del self.producer
 
-    def topic_id(self) -> str:
-        """The id of the event topic."""
-        return str(self.admin.describe_topics([self.topics.events.name])[0]["topic_id"])
+    def topic_id(self, topic: Topic | None = None) -> str:
+        """The id of a topic, by default of the event topic."""
+        return str(self.admin.describe_topics([(topic or self.topics.events).name])[0]["topic_id"])
+
+    def forget(self, topic: Topic) -> list[Message]:
+        """Let all records of a topic pass their retention, now; returns what they were."""
+        gone = self.read(topic)
+        ends = {TopicPartition(topic.name, m.partition): m.offset + 1 for m in gone}
+        self.admin.delete_records(ends)
+        return gone
 
     def send(
         self,

@@ -22,10 +22,10 @@ class Worker:
     output: Path
 
     @classmethod
-    def start(cls, output: Path, environment: Mapping[str, str]) -> "Worker":
+    def start(cls, output: Path, environment: Mapping[str, str], role: str = "worker") -> "Worker":
         with output.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "agents.app", "worker"],
+                [sys.executable, "-m", "agents.app", role],
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
@@ -56,6 +56,14 @@ class Worker:
         """kill -9."""
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """SIGSTOP: it holds what it has and does nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
 
     def terminate(self) -> None:
         """SIGTERM; returns when it is gone."""

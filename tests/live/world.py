@@ -1,6 +1,6 @@
 """One test's world: topics of its own, workers on them, and the law that holds at its end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -10,6 +10,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
+from agents.delivery import Message
 from spendgate.ledger.packing import pack
 from spendgate.model.activation import Action, Activation, encode_activation
 from spendgate.model.announcement import Announcement, Document, record_of
@@ -46,6 +47,8 @@ class World:
         self.redis_url = redis_url
         self.folder = folder
         self.workers: list[Worker] = []
+        self.recorders: list[Worker] = []
+        self.ledger = folder / f"{self.prefix}ledger"
         self.policies: dict[str, Policy] = {}
         self.broker = Broker(bootstrap, self.topics)
         self.broker.create([self.topics.decisions, self.topics.policies, self.topics.rejected])
@@ -60,10 +63,19 @@ class World:
         self.workers.append(Worker.start(output, {**self._environment(), **named, **environment}))
         return self.workers[-1]
 
+    def recorder(self, role: str, instance: str = "one", **environment: str) -> Worker:
+        """Start a ledger agent, which commits every half second and makes no checkpoints unless it is told to."""
+        output = self.folder / f"{role}-{len(self.recorders)}.log"
+        named = {"SPENDGATE_INSTANCE": f"{self.prefix}{instance}", "SPENDGATE_GROUP": f"{self.prefix}{role}"}
+        paced = {"SPENDGATE_LEDGER_COMMIT_S": "0.5", "SPENDGATE_LEDGER_CHECKPOINT_S": "0"}
+        self.recorders.append(Worker.start(output, {**self._environment(), **paced, **named, **environment}, role))
+        return self.recorders[-1]
+
     def _environment(self) -> dict[str, str]:
         return {
             "SPENDGATE_KAFKA": self.broker.bootstrap,
             "SPENDGATE_REDIS": self.redis_url,
+            "SPENDGATE_LEDGER": str(self.ledger),
             "SPENDGATE_GROUP": self.prefix,
             "SPENDGATE_TOPIC_PREFIX": self.prefix,
             "SPENDGATE_REPLICATION": "1",
@@ -158,9 +170,14 @@ class World:
     def _anybody(self) -> bool:
         return any(worker.alive() for worker in self.workers)
 
-    def verify(self) -> Owed:
-        """Compare every decision, every rejection and every counter with an offline replay; returns it."""
-        log, topic_id = self.broker.read(self.topics.events), self.broker.topic_id()
+    def verify(self, gone: Sequence[Message] = ()) -> Owed:
+        """Compare every decision, every rejection and every counter with an offline replay; returns it.
+
+        ``gone``: records that the topic had once.
+        """
+        there = {(message.partition, message.offset): message for message in gone}
+        there |= {(message.partition, message.offset): message for message in self.broker.read(self.topics.events)}
+        log, topic_id = [there[place] for place in sorted(there)], self.broker.topic_id()
         owed = Owed(self.topics.events, topic_id, self.policies, log)
         faults = [
             *decision_faults(owed, self.broker.read(self.topics.decisions)),
@@ -183,7 +200,7 @@ class World:
 
     def close(self) -> None:
         """End the workers and let go of the connections."""
-        for worker in self.workers:
+        for worker in (*self.workers, *self.recorders):
             if worker.alive():
                 worker.kill()
         self.broker.close()

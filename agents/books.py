@@ -1,0 +1,176 @@
+"""Books: the rows of one partition that are not in the ledger yet."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from agents import ledger_metrics as metrics
+from agents.delivery import Message
+from agents.steps import Step, instant, steps
+from spendgate.engine.seed import Acceptance
+from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of
+from spendgate.ledger.decision_rows import decision_batch_of
+from spendgate.ledger.delta_tables import TableName
+from spendgate.ledger.event_rows import Place, logged_batch
+from spendgate.model.activation import Activation
+from spendgate.model.decision import Decision
+from spendgate.model.topics import Topic
+from spendgate.simulate.checkpoint import decode_state
+from spendgate.simulate.checkpoints import Start, latest
+from spendgate.simulate.ledger_log import LedgerLog
+
+_decisions = msgspec.json.Decoder(list[Decision]).decode
+
+
+class Page(NamedTuple):
+    """What goes into one table. ``first_offset``: see ``LedgerTable.append``."""
+
+    table: TableName
+    batches: Sequence[pa.RecordBatch]
+    first_offset: int | None
+
+
+class Book(Protocol):
+    """One partition's open book: what was ``taken`` up to that offset, of which the first is not in the ledger yet."""
+
+    partition: int
+    taken: int
+    rows: int
+    first: int | None
+
+    def take(self, messages: Sequence[Message], now_s: float) -> None:
+        """Turn messages beyond ``taken`` into rows."""
+
+    def pages(self) -> Iterator[Page]:
+        """What to append, in this order: the last page is the one whose offset counts."""
+
+    def clear(self) -> None:
+        """All pages have been appended."""
+
+    def age_s(self, now_s: float) -> float:
+        """Seconds since the first message that is not in the ledger yet; 0 without one."""
+
+
+class _Open:
+    """What both books share."""
+
+    def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int) -> None:
+        self._topic = topic
+        self._source = (topic_id, partition)
+        self.partition = partition
+        self.taken = covered
+        self.rows = 0
+        self.first: int | None = None
+        self._batches: list[pa.RecordBatch] = []
+        self._since_s = 0.0
+
+    def age_s(self, now_s: float) -> float:
+        """See Book."""
+        return now_s - self._since_s if self.first is not None else 0.0
+
+    def clear(self) -> None:
+        """See Book."""
+        self._batches, self.rows, self.first = [], 0, None
+
+    def _fresh(self, messages: Sequence[Message], now_s: float) -> list[Message]:
+        fresh = [message for message in messages if message.offset > self.taken]
+        if fresh and self.first is None:
+            self.first, self._since_s = fresh[0].offset, now_s
+        if fresh:
+            self.taken = fresh[-1].offset
+        return fresh
+
+    def _add(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self.rows += batch.num_rows
+
+
+class EventBook(_Open):
+    """Events, those that were accepted before marked as duplicates, and activations."""
+
+    def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int) -> None:
+        super().__init__(topic, topic_id, partition, covered)
+        self._activations: list[PlacedActivation] = []
+        self._accepted: dict[str, Acceptance] = {}
+
+    def resume(self, log: LedgerLog) -> None:
+        """Learn from the ledger's own rows who has been accepted so far. Raises LedgerError."""
+        start = latest(log, self.taken)
+        self._resume_at(start)
+        for stretch in log.stretches(start.offset + 1, self.taken):
+            if stretch.activation is not None:
+                self._of(stretch.activation.tenant).pass_activation(stretch.activation, stretch.received_ms)
+            for tenant, calls in stretch.calls.items():
+                self._of(tenant).pass_calls(calls)
+
+    def _resume_at(self, start: Start) -> None:
+        for row in start.rows:
+            state = decode_state(row.state)
+            self._of(row.tenant).resume(state.document, state.known)
+
+    def _of(self, tenant: str) -> Acceptance:
+        if tenant not in self._accepted:
+            self._accepted[tenant] = Acceptance(tenant)
+        return self._accepted[tenant]
+
+    def take(self, messages: Sequence[Message], now_s: float) -> None:
+        """See Book. What cannot be read is left to the shadow agent, which sets it aside."""
+        fresh = self._fresh(messages, now_s)
+        values = {message.offset: message.value for message in fresh}
+        for step in steps(self._topic, fresh, -1):
+            if step.activation is not None:
+                self._activate(step, step.activation, values[step.last] or b"")
+            self._record(step)
+
+    def _activate(self, step: Step, activation: Activation, encoded: bytes) -> None:
+        self._of(activation.tenant).pass_activation(activation, step.received_ms)
+        place = Place(*self._source, step.last, 0, instant(step.received_ms))
+        self._activations.append(PlacedActivation(place, activation, encoded))
+        self.rows += 1
+
+    def _record(self, step: Step) -> None:
+        for tenant, calls in step.calls.items():
+            duplicates = self._of(tenant).duplicates(calls)
+            places = calls.offsets, calls.indexes, calls.received_ms
+            self._add(logged_batch(self._source, places, duplicates, calls.events))
+
+    def pages(self) -> Iterator[Page]:
+        """See Book. Activations first: then whatever the events reach, its activations are there too."""
+        if self._activations:
+            yield Page("activations", [activation_batch_of(self._activations)], None)
+        yield Page("events", self._batches, self.first)
+
+    def clear(self) -> None:
+        """See Book."""
+        super().clear()
+        self._activations = []
+
+
+class DecisionBook(_Open):
+    """Decisions as they were published, each copy a row."""
+
+    def take(self, messages: Sequence[Message], now_s: float) -> None:
+        """See Book. A message that holds no decisions is counted; it stays on the topic."""
+        decisions: list[Decision] = []
+        places: list[Place] = []
+        for message in self._fresh(messages, now_s):
+            found = _read(message.value)
+            received = instant(message.timestamp_ms)
+            decisions += found
+            places += [Place(*self._source, message.offset, i, received) for i in range(len(found))]
+        if decisions:
+            self._add(decision_batch_of(decisions, places))
+
+    def pages(self) -> Iterator[Page]:
+        """See Book."""
+        yield Page("decisions", self._batches, self.first)
+
+
+def _read(value: bytes | None) -> list[Decision]:
+    try:
+        return _decisions(value or b"")
+    except msgspec.DecodeError:
+        metrics.UNREADABLE.inc()
+        return []

@@ -1,0 +1,78 @@
+"""Where an agent finds its servers, and how it paces itself: all from the environment."""
+
+import os
+from dataclasses import dataclass, field
+
+from agents.delivery import Fatal
+from agents.ledger import Pace
+from agents.security import Security
+from agents.upkeep import Timer
+
+WRONG_USAGE = 2
+PREFIX = "SPENDGATE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """SPENDGATE_KAFKA (host:port, comma separated), SPENDGATE_REDIS (a URL; the shadow worker needs it),
+    SPENDGATE_LEDGER (a folder or a URL; the ledger agents need it, the worker seeds and rebuilds from it),
+    SPENDGATE_GROUP (default ``spendgate-shadow``, ``spendgate-ledger-events``, ``spendgate-ledger-decisions``),
+    SPENDGATE_INSTANCE (a name for this process's slot, unique among live ones), SPENDGATE_KAFKA_SECURITY and what
+    belongs to it; for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS and, in seconds, SPENDGATE_LEDGER_COMMIT_S,
+    SPENDGATE_LEDGER_CHECKPOINT_S, SPENDGATE_LEDGER_COMPACT_S and SPENDGATE_LEDGER_VACUUM_S (0: never), and
+    SPENDGATE_LEDGER_KEEP_HOURS.
+    """
+
+    kafka: str
+    redis: str
+    group: str
+    instance: str | None
+    security: Security = field(default_factory=Security)
+    ledger: str | None = None
+    pace: Pace = field(default_factory=Pace)
+    timer: Timer = field(default_factory=Timer)
+
+    @classmethod
+    def from_environment(cls, role: str = "worker") -> "Config":
+        """Raises Fatal if something that ``role`` needs is not set, or is no number where one is expected."""
+        needed = ("KAFKA", "REDIS") if role == "worker" else ("KAFKA", "LEDGER")
+        missing = [PREFIX + name for name in needed if not _said(name)]
+        if missing:
+            raise Fatal(f"expected {' and '.join(missing)} in the environment", WRONG_USAGE)
+        return cls(
+            _said("KAFKA") or "",
+            _said("REDIS") or "",
+            _said("GROUP") or ("spendgate-shadow" if role == "worker" else f"spendgate-{role}"),
+            _said("INSTANCE"),
+            Security.from_environment(),
+            _said("LEDGER"),
+            Pace(int(_number("LEDGER_COMMIT_ROWS", Pace().rows)), _number("LEDGER_COMMIT_S", Pace().seconds)),
+            _timer(),
+        )
+
+
+def _timer() -> Timer:
+    plain = Timer()
+    return Timer(
+        _number("LEDGER_CHECKPOINT_S", plain.checkpoint_s),
+        _number("LEDGER_COMPACT_S", plain.compact_s),
+        _number("LEDGER_VACUUM_S", plain.vacuum_s),
+        int(_number("LEDGER_KEEP_HOURS", plain.keep_hours, least=24)),
+    )
+
+
+def _said(name: str) -> str | None:
+    return os.environ.get(PREFIX + name) or None
+
+
+def _number(name: str, otherwise: float, least: float = 0) -> float:
+    text = _said(name)
+    if text is None:
+        return otherwise
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    if not least <= found < float("inf"):
+        raise Fatal(f"{PREFIX}{name}: expected a number of at least {least:g}", WRONG_USAGE)
+    return found
