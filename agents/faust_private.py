@@ -320,6 +320,8 @@ class Consumer(driver.Consumer):
             try:
                 await cast("ConsumerThread", self._thread).check_errors()
             except Exception as exc:  # noqa: BLE001 - whatever it is, the group has no place for us
+                if self.should_stop or self.app.should_stop:
+                    return  # the consumer's thread has ended, as it was told to
                 self.app.overseer.failed(exc)
                 await self.crash(exc)
 
