@@ -1,6 +1,7 @@
 """The demo from beginning to end."""
 
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from dev import stack as local
+from dev.demo.afterwards import Study, study, wait_recorded
 from dev.demo.check import Verdict, compare, replayed
 from dev.demo.screen import screen
 from dev.demo.stream import Feed, Sender, ends, logged
@@ -64,7 +66,7 @@ def run(wish: Wish) -> bool:
     begun = time.monotonic()
     with _stack(console.log if wish.as_json else console.print) as stack, ExitStack() as exits:
         topics = _topics(stack.bootstrap)
-        running = exits.enter_context(workers(AGENTS, stack, home() / "demo"))
+        running = exits.enter_context(workers(AGENTS, stack, home() / "demo", home() / "ledger"))
         events, tenants = _events(wish)
         producer = exits.enter_context(Producer(stack.bootstrap, TIMEOUT_S, console.print))
         starts = ends(stack.bootstrap, topics.events.name, range(topics.events.partitions))
@@ -75,10 +77,11 @@ def run(wish: Wish) -> bool:
         show = _Show(console, feed, Sender(producer, topics.events.name, wish.rate), len(events))
         show.stream(events, live=not wish.as_json)
         verdict = show.settle(lambda: _replay(stack.bootstrap, topics, tenants, starts, policies), running)
-        _report(console, wish, len(events), show.tally, verdict, time.monotonic() - begun)
+        learnt = _study(stack.bootstrap, topics, tenants, show.tally, running)
+        _report(console, wish, len(events), show.tally, verdict, learnt, time.monotonic() - begun)
         if not wish.leave and sys.stdin.isatty():
-            _linger(console, tenants[0])
-    return verdict.clean
+            _linger(console, tenants[0], learnt)
+    return verdict.clean and not learnt.different
 
 
 @contextmanager
@@ -139,12 +142,30 @@ def _shifted(events: list[Event]) -> list[Event]:
 
 def _publish(producer: Producer, topics: Topics, tenants: list[str]) -> dict[str, Policy]:
     """Stage the example policies for each tenant; the policies by hash."""
-    files = sorted((CHECKOUT / "examples").glob("*.yaml"))
-    policies = [read_policy(path.read_text(encoding="utf-8"), path.name) for path in files]
+    policies = _examples()
     for tenant in tenants:
         publisher = Publisher(producer, topics.policies.name, topics.events.name, Board())
         publisher.publish(policies, tenant, again=True, only=False)
     return {policy_hash(policy): policy for policy in policies}
+
+
+def _example_files() -> list[Path]:
+    return sorted((CHECKOUT / "examples").glob("*.yaml"))
+
+
+def _examples() -> list[Policy]:
+    return [read_policy(path.read_text(encoding="utf-8"), path.name) for path in _example_files()]
+
+
+def _study(
+    bootstrap: str, topics: Topics, tenants: list[str], tally: Tally, running: "list[subprocess.Popen[bytes]]"
+) -> Study:
+    """Simulate what was staged on the ledger that the live part has written."""
+    root, topic = home() / "ledger", topics.events
+    topic_id = topic_id_of(bootstrap, topic.name, TIMEOUT_S, lambda _: None)
+    at_end = ends(bootstrap, topic.name, range(topic.partitions))
+    wait_recorded(root, topic_id, at_end, lambda: all(each.poll() is None for each in running))
+    return study(root, home() / "demo", tenants, _example_files(), _examples(), tally.decisions.values())
 
 
 def _replay(
@@ -210,7 +231,9 @@ class _Show:
         return time.monotonic() - last > QUIET_S
 
 
-def _report(console: Console, wish: Wish, events: int, tally: Tally, verdict: Verdict, seconds: float) -> None:
+def _report(
+    console: Console, wish: Wish, events: int, tally: Tally, verdict: Verdict, learnt: Study, seconds: float
+) -> None:
     if wish.as_json:
         figures = {
             "events": events,
@@ -220,6 +243,9 @@ def _report(console: Console, wish: Wish, events: int, tally: Tally, verdict: Ve
             "mismatched": verdict.mismatched + verdict.extra,
             "verdicts": dict(sorted(tally.events.items())),
             "cost_nano_usd": sum(tally.nano_usd.values()),
+            "simulation": {"agreed": learnt.agreed, "different": learnt.different},
+            "suggested_cap_usd": (learnt.suggestion or {}).get("cap_usd"),
+            "report": str(learnt.page),
             "seconds": round(seconds, 3),
         }
         sys.stdout.write(json.dumps(figures) + "\n")
@@ -233,19 +259,33 @@ def _report(console: Console, wish: Wish, events: int, tally: Tally, verdict: Ve
         f"Checked against an offline replay of the log: [bold]{verdict.missing} missing, {verdict.duplicated} doubled, "
         f"{verdict.mismatched + verdict.extra} different[/bold]."
     )
+    console.print(
+        f"Simulated over the ledger that the agents have written: {learnt.agreed:,} calls get the verdict that they "
+        f"got live, [bold]{learnt.different:,} another[/bold]."
+    )
+    if (better := learnt.suggestion) is not None:
+        console.print(f"A better cap for {better['policy']}: [bold]${better['cap_usd']}[/bold], {better['words']}.")
+    console.print(f"All of it, with its curves: {learnt.page}")
     if wish.file is None:
         console.print("The traffic was a seeded sample: its calls, owners and prices are imagined.")
 
 
-def _linger(console: Console, tenant: str) -> None:
+def _linger(console: Console, tenant: str, learnt: Study) -> None:
     """Leave everything running for a look around, until Ctrl-C."""
     console.print(
         "\nTry next, in another terminal:\n"
         f"  spendgate decisions --verdict deny --tenant {tenant}   the denials, in words\n"
         "  spendgate policy list                                  what is staged\n"
+        f"  {_shown(learnt)}\n"
         "  spendgate validate examples/*.yaml                     the policies; change one, then publish it:\n"
         f"  spendgate policy publish examples/employee-daily.yaml --tenant {tenant}\n"
         "\nThe stack and both agents go on running; Ctrl-C ends them."
     )
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
+
+
+def _shown(learnt: Study) -> str:
+    """The command of the study, as somebody in this folder types it."""
+    here = f"{Path.cwd()}/"
+    return shlex.join(["spendgate", *(part.removeprefix(here) for part in learnt.command)])

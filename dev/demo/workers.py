@@ -1,4 +1,4 @@
-"""The demo's agents: real workers in processes of their own, ended with the demo."""
+"""The demo's agents, shadow workers and recorders: processes of their own, ended with the demo."""
 
 import os
 import subprocess
@@ -13,25 +13,29 @@ STOP_WITHIN_S = 15
 
 
 @contextmanager
-def workers(count: int, stack: Stack, logs: Path) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Run ``count`` workers of the shadow agent; their output goes to ``logs``."""
+def workers(count: int, stack: Stack, logs: Path, ledger: Path) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """Run ``count`` workers of the shadow agent, and the two that write the ledger; their output goes to ``logs``."""
     logs.mkdir(parents=True, exist_ok=True)
+    names = [("worker", f"shadow-{number}") for number in range(count)]
+    names += [(role, role) for role in ("ledger-events", "ledger-decisions")]
     with ExitStack() as exits:
-        yield [exits.enter_context(_worker(number, stack, logs)) for number in range(count)]
+        yield [exits.enter_context(_worker(role, name, stack, logs, ledger)) for role, name in names]
 
 
 @contextmanager
-def _worker(number: int, stack: Stack, logs: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def _worker(role: str, name: str, stack: Stack, logs: Path, ledger: Path) -> Iterator["subprocess.Popen[bytes]"]:
     environment = {
         **os.environ,
         "SPENDGATE_KAFKA": stack.bootstrap,
         "SPENDGATE_REDIS": stack.redis_url,
-        "SPENDGATE_INSTANCE": f"demo-{number}",
+        "SPENDGATE_INSTANCE": f"demo-{name}",
         "SPENDGATE_HTTP_PORT": "0",
+        "SPENDGATE_LEDGER": str(ledger),
+        "SPENDGATE_LEDGER_COMMIT_S": "1",
     }
-    with (logs / f"shadow-{number}.log").open("wb") as output:
+    with (logs / f"{name}.log").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "agents.app", "worker"],
+            [sys.executable, "-m", "agents.app", role],
             env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:

@@ -88,7 +88,8 @@ class Suggestion:
         return f"the smallest cap, {how}, that would have denied no more than {share} in any of {full}"
 
     def _rests_on(self) -> str:
-        said = f"it rests on {_counted(self.history_days, 'day')} of history"
+        days = _counted(self.history_days, "day") if self.history_days else "less than a day"
+        said = f"it rests on {days} of history"
         if self.partial_windows:
             said += f", and {_counted(self.partial_windows, 'partial window')} did not decide"
         return said + (", which is weak evidence" if len(self.windows) < FEW_WINDOWS else "")
