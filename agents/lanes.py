@@ -77,7 +77,7 @@ class Handler(Protocol):
         for those that stay too; must not wait for anything remote."""
 
     async def revoked(self, partitions: frozenset[int]) -> None:
-        """These partitions are no longer ours; some may come back at once with ``assigned``."""
+        """These partitions are no longer ours; some may come back at once with ``assigned``. Also called at a stop."""
 
 
 def as_transient(error: Exception) -> Transient | None:

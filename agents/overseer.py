@@ -113,6 +113,7 @@ class Overseer:
         self.lanes.exit.within()
         if self.lanes.exit.reason is None and self.lanes.health.joined:
             await self.lanes.quiet(STOP_WITHIN_S)
+            await self.lanes.handler.revoked(self.lanes.health.partitions)
             await self.lanes.consumer.commit_soon()
         if self._probe is not None:
             await self._probe.stop()

@@ -49,7 +49,7 @@ def test_no_cell_is_negative_and_none_admits_more_than_was_recorded(log: Log) ->
 def forget(replay: LogReplay, policies: dict[str, Policy]) -> None:
     """Let every tenant start again from what a store would still have: document, readable cells, identities."""
     for tenant in replay.tenants():
-        past = replay._pasts[tenant]
+        past = replay._presents[tenant]
         document = replay.document(tenant)
         past.cells = {slot: dict(fields) for slot, fields in replay.cells(tenant).items()}
         past.known = {identity: hour for identity, hour in past.known.items() if hour in document.hours}

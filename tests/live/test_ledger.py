@@ -217,6 +217,16 @@ def test_a_recorder_that_wakes_up_after_its_partitions_were_given_away_doubles_n
     verify_ledger(world)
 
 
+def test_a_recorder_that_is_told_to_stop_records_what_it_has_taken(world: World) -> None:
+    stage_all(world)
+    recorder = world.recorder(EVENTS, SPENDGATE_LEDGER_COMMIT_S="3600")
+    flow(world, 1)
+    until(lambda: world.broker.committed(f"{world.prefix}{EVENTS}") == world.broker.ends, "everything taken")
+    assert not recorded(world)
+    recorder.terminate()
+    assert recorded(world)
+
+
 def retire_the_topic(world: World, worker: Worker) -> list[Message]:
     """End the worker, lose Redis, and let everything on the event topic pass its retention."""
     worker.terminate()
