@@ -10,6 +10,7 @@ from spendgate.cli import (
     demo,
     dev,
     diff,
+    explain,
     import_policies,
     ledger,
     policies,
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(validate.validate)
 app.command()(simulate.simulate)
+app.command()(explain.explain)
 app.command("test")(policy_tests.run)
 app.command()(diff.diff)
 app.add_typer(import_policies.app, name="import")

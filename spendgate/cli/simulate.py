@@ -1,6 +1,6 @@
 """``spendgate simulate``: what policies would have done to recorded events; no server at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -181,7 +181,7 @@ def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
     return Job(
         command=command,
         policies=policies,
-        source=_source(given),
+        source=source_of(given),
         selection=Selection(_utc(given["from_"]), _utc(given["to"]), parse_where(given["where"] or [])),
         options=Options(given["reviews"] == Reviews.refused, given["as_recorded"]),
         reviewers=None if people is None else Reviewers(people, given["review_minutes"]),
@@ -194,7 +194,8 @@ def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
     )
 
 
-def _source(given: dict[str, Any]) -> "Source":
+def source_of(given: Mapping[str, Any]) -> "Source":
+    """Where the events come from, by the options that say so. Raises Failure."""
     from spendgate.cli.ledger import storage_options
     from spendgate.ledger.reader_options import DEFAULT_SOURCE, read_options
     from spendgate.simulate.job import Source

@@ -1,5 +1,6 @@
 """Verdicts as decisions: the rich, frozen record that people and programs read."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -46,7 +47,7 @@ def decisions_of(
     """One decision for each call that is no duplicate, in log order."""
     program = heads.program
     listed = _listed(program, judged, all_reasons)
-    reasons = _reasons(heads, counters, judged, listed)
+    reasons = reasons_of(heads, judged.batch, listed, counters.key_text)
     bounds = np.searchsorted(listed, judged.batch.first).tolist()
     head = xxh3_64_hexdigest(f"{tenant} {source.topic_id} {source.partition} {program.name}".encode())
     topic, partition, name = source.topic, source.partition, program.name
@@ -81,8 +82,9 @@ def _listed(program: Program, judged: Judgement, all_reasons: bool) -> Int:
     return places
 
 
-def _reasons(heads: "Heads", counters: Counters, judged: Judgement, listed: Int) -> list[Reason]:
-    calls, keys, first, all_pairs = judged.batch
+def reasons_of(heads: "Heads", batch: Batch, listed: Int, text: Callable[[int], str]) -> list[Reason]:
+    """The pairs ``listed`` (places in ``batch.pairs``) of a judged batch as reasons; ``text``: of a key's number."""
+    calls, keys, first, all_pairs = batch
     pairs = all_pairs[listed]
     rules = heads.program.rules.rows[pairs["rule"]]
     call = np.searchsorted(first, listed, side="right") - 1
@@ -97,7 +99,6 @@ def _reasons(heads: "Heads", counters: Counters, judged: Judgement, listed: Int)
         np.maximum(cap - used, 0).tolist(), np.maximum(used + cost - cap, 0).tolist(), pairs["reset"].tolist(),
         map(heads.crossed, row, alerts), strict=True,
     )  # fmt: skip
-    text = counters.key_text
     return [
         Reason(*head) if is_bare
         else Reason(

@@ -64,7 +64,7 @@ class DecisionRows:
         """Write the rows of a judged batch."""
         if not isinstance(judge, ExactJudge) or judge.batch is None:
             raise TypeError("expected a run with exact=True")
-        pairs = _deciding(judge.program.rules, judge.batch, judged)
+        pairs = deciding(judge.program.rules, judge.batch, judged)
         if len(pairs):
             self._writer.write_table(self._rows(tenant, batch, judge, judge.batch, pairs))
 
@@ -106,7 +106,7 @@ def _spans(rule: Any, chosen: Any) -> tuple[Int, Int]:
     return start, end
 
 
-def _deciding(rules: Rules, batch: Batch, judged: Judged) -> Int:
+def deciding(rules: Rules, batch: Batch, judged: Judged) -> Int:
     """For each call that was judged and each policy that looked: the first pair of its worst verdict."""
     calls = np.repeat(np.arange(len(batch.calls)), np.diff(batch.first))
     wanted = np.flatnonzero(judged.worst[calls] != UNKNOWN)
