@@ -15,16 +15,17 @@ _ROOM = 64
 
 @dataclass(slots=True)
 class Groups:
-    """``totals``: (groups, verdicts, 2), calls and nano-USD; ``lost``: (groups, 2), what of it was accepted work
-    that would have been denied."""
+    """``totals``: (groups, verdicts, 2), calls and nano-USD; ``lost``: (groups, 2), what of it was accepted work that
+    would not have been done: of the verdicts from ``refused_from`` on."""
 
+    refused_from: int = len(VERDICTS) - 1
     totals: Int = field(default_factory=lambda: np.zeros((_ROOM, len(VERDICTS), 2), np.int64))
     lost: Int = field(default_factory=lambda: np.zeros((_ROOM, 2), np.int64))
 
     def add(self, groups: Int, worst: Int, costs: Int, accepted: Int) -> None:
         """Count calls. ``worst``: UNKNOWN leaves a call out; ``costs``: UNKNOWN adds nothing; ``accepted``: 0, 1."""
         self._make_room(int(groups.max(initial=0)) + 1)
-        _add(self.totals, self.lost, groups, worst, costs, accepted)
+        _add(self.totals, self.lost, groups, worst, costs, accepted, self.refused_from)
 
     def _make_room(self, groups: int) -> None:
         if groups > len(self.totals):
@@ -39,8 +40,9 @@ def _longer(array: Int, size: int) -> Int:
 
 
 @jit
-def _add(totals: Int, lost: Int, groups: Int, worst: Int, costs: Int, accepted: Int) -> None:
-    deny = totals.shape[1] - 1
+def _add(
+    totals: Int, lost: Int, groups: Int, worst: Int, costs: Int, accepted: Int, refused_from: int
+) -> None:  # fmt: skip
     for at in range(groups.shape[0]):
         verdict, group = worst[at], groups[at]
         if verdict < 0:
@@ -48,6 +50,6 @@ def _add(totals: Int, lost: Int, groups: Int, worst: Int, costs: Int, accepted: 
         cost = 0 if costs[at] == UNKNOWN else costs[at]
         totals[group, verdict, CALLS] += 1
         totals[group, verdict, NANO_USD] += cost
-        if verdict == deny and accepted[at] == 1:
+        if verdict >= refused_from and accepted[at] == 1:
             lost[group, CALLS] += 1
             lost[group, NANO_USD] += cost

@@ -22,7 +22,7 @@ from spendgate.simulate.grouping import CALLS, NANO_USD
 from spendgate.simulate.review_queue import Reviewers, queue
 from spendgate.simulate.rule_words import kind_of, rule_words
 from spendgate.simulate.run import Run
-from spendgate.simulate.tally import ACCEPTED, DENY, OWNERS, REVIEW, Tally, verdicts_of
+from spendgate.simulate.tally import ACCEPTED, OWNERS, REVIEW, Tally, verdicts_of
 
 KIND = "spendgate.simulation/v1"
 MAX_WINDOWS = 1000
@@ -197,14 +197,16 @@ def _hours(ms: int) -> str:
 
 def _outcomes(tally: Tally) -> dict[str, Any]:
     words = (*OUTCOMES, "unstated")
-    before, after = _per_accepted(tally.outcomes.totals), _per_accepted(tally.outcomes.totals[:, :DENY])
+    refused = slice(tally.refused_from, None)
+    before, after = _per_accepted(tally.outcomes.totals), _per_accepted(tally.outcomes.totals[:, : tally.refused_from])
     return {
         "all": {word: _sums(tally.outcomes.totals[at].sum(axis=0)) for at, word in enumerate(words)},
-        "denied": {word: _sums(tally.outcomes.totals[at, DENY]) for at, word in enumerate(words)},
+        "denied": {word: _sums(tally.outcomes.totals[at, refused].sum(axis=0)) for at, word in enumerate(words)},
         "cost_per_accepted_nano_usd": {"before": before, "after": after},
         "lost_accepted_by_owner": _lost(tally),
         "evidence_of_denied": {
-            word: int(tally.evidence.totals[at, DENY, CALLS]) for at, word in enumerate((*EVIDENCE, "unstated"))
+            word: int(tally.evidence.totals[at, refused, CALLS].sum())
+            for at, word in enumerate((*EVIDENCE, "unstated"))
         },
     }
 

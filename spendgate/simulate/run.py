@@ -16,7 +16,7 @@ from spendgate.simulate.ahead import read_ahead
 from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amended_batch, amendments
 from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
 from spendgate.simulate.history import History, by_tenant
-from spendgate.simulate.tally import COLUMNS, Tally
+from spendgate.simulate.tally import COLUMNS, DENY, REVIEW, Tally
 
 IDENTITY = ("source", "id")
 Progress = Callable[[int], None]
@@ -40,10 +40,13 @@ class Run:
 
     policies: Sequence[Policy]
     options: Options
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally = field(init=False)
     judges: dict[str, StreamJudge] = field(default_factory=dict)
     amended: dict[str, Amendments] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.tally = Tally(REVIEW if self.options.refuse_reviews else DENY)
 
     def judge_of(self, tenant: str) -> StreamJudge:
         """The tenant's judge; a new one at the tenant's first batch."""

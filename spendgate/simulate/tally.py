@@ -25,8 +25,10 @@ REVIEW, DENY = VERDICTS.index("review"), VERDICTS.index("deny")
 @dataclass(slots=True)
 class Tally:
     """Sums over all tenants. ``closed`` and ``open`` hold one group; ``owners`` one a value, ``days`` one a UTC day
-    from ``first_day`` on, ``outcomes`` and ``evidence`` one a word, the last one unstated."""
+    from ``first_day`` on, ``outcomes`` and ``evidence`` one a word, the last one unstated. ``refused_from``: the
+    mildest verdict (index into VERDICTS) that keeps a call from being made."""
 
+    refused_from: int = DENY
     calls: int = 0
     rows: int = 0
     annotations: int = 0
@@ -38,12 +40,15 @@ class Tally:
     closed: Groups = field(default_factory=Groups)
     open: Groups = field(default_factory=Groups)
     names: dict[str, Names] = field(default_factory=lambda: {name: Names() for name in OWNERS})
-    owners: dict[str, Groups] = field(default_factory=lambda: {name: Groups() for name in OWNERS})
+    owners: dict[str, Groups] = field(init=False)
     days: dict[int, Int] = field(default_factory=dict)
     outcomes: Groups = field(default_factory=Groups)
     evidence: Groups = field(default_factory=Groups)
     reviews_ms: list[Int] = field(default_factory=list)
     unpriced_models: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.owners = {name: Groups(self.refused_from) for name in OWNERS}
 
     def add(self, batch: Any, columns: CallColumns, judged: Judged) -> None:
         """Count a batch of one tenant, its outcomes as annotations have them."""
