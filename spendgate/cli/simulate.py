@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from spendgate.cli.endpoints import Failure
+from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.policies import policies_of
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 
@@ -27,6 +27,13 @@ class Reviews(StrEnum):
     refused = "refused"
 
 
+class Engine(StrEnum):
+    """What judges a ledger."""
+
+    local = "local"
+    spark = "spark"
+
+
 _Policies = Annotated[list[Path] | None, typer.Option("--policy", exists=True, dir_okay=False, help="A policy file.")]
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 _From = Annotated[
@@ -36,7 +43,7 @@ _From = Annotated[
 _To = Annotated[
     datetime | None, typer.Option(formats=_FORMATS, metavar="INSTANT", help="Only calls before this instant (UTC).")
 ]
-_UNSAID = ("html", "as_json", "again", "quarantine")
+_UNSAID = ("html", "as_json", "again", "quarantine", "engine", "spark_master")
 """Options that change where a report goes, and nothing in it."""
 
 
@@ -80,6 +87,12 @@ def simulate(
     again: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Does this JSON report still hold?")
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="Where a ledger is judged: here, or by Spark, tenant by tenant.")] = (
+        Engine.local
+    ),
+    spark_master: Annotated[
+        str, typer.Option(metavar="URL", help="Spark's master, unless spark-submit says it.")
+    ] = "local[*]",
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Run policies over recorded events with the engine of the live path, and report what they would have done."""
@@ -133,10 +146,20 @@ def _report(given: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     from spendgate.simulate.job import run_job
 
     job = _job(given, command)
-    with _progress() as told, _Refusals(given) as refused:
+    with _progress() as told, _Refusals(given) as refused, _spark_told():
         report = run_job(job, told, refused.add)
     refused.tell(report["source"].get("dropped"))
     return report
+
+
+@contextmanager
+def _spark_told() -> Iterator[None]:
+    from spendgate.simulate.spark import SparkMissing
+
+    try:
+        yield
+    except SparkMissing as error:
+        raise Failure(str(error), NEEDED) from None
 
 
 class _Refusals(ExitStack):
@@ -191,6 +214,7 @@ def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
         with_lint=given["lint"],
         with_timeline=given["html"] is not None,
         sections=_sections(given, policies),
+        spark_master=given["spark_master"] if given["engine"] == Engine.spark else None,
     )
 
 

@@ -4,9 +4,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 
-import numpy as np
-
-from spendgate.engine.stream_state import RECORDED
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.money import NANO_PER_USD
 from spendgate.simulate.cap_variants import cap_denials
@@ -131,10 +128,7 @@ def _most_recorded(target: Target, run: Run) -> int:
     row = next(at for at, (policy, rule) in enumerate(_places(run)) if policy is target.policy and rule == target.rule)
     found = 0
     for judge in run.judges.values():
-        table, sums = judge.state.rows
-        used = int(table.used[0])
-        mine = sums[:used, RECORDED][table.counter[:used] == row]
-        found = max(found, int(np.max(mine, initial=0)))
+        found = max([found, *(each.recorded_nano_usd for each in judge.rows() if each.rule == row)])
     return found
 
 

@@ -27,6 +27,13 @@ class Groups:
         self._make_room(int(groups.max(initial=0)) + 1)
         _add(self.totals, self.lost, groups, worst, costs, accepted, self.refused_from)
 
+    def merge(self, other: "Groups", numbers: Int) -> None:
+        """Add another's sums; its group g is group ``numbers[g]`` here. What either has more of is empty."""
+        count = min(len(numbers), len(other.totals))
+        self._make_room(int(numbers.max(initial=0)) + 1)
+        np.add.at(self.totals, numbers[:count], other.totals[:count])
+        np.add.at(self.lost, numbers[:count], other.lost[:count])
+
     def _make_room(self, groups: int) -> None:
         if groups > len(self.totals):
             size = 1 << (groups - 1).bit_length()

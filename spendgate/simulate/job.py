@@ -37,7 +37,8 @@ class Source:
 @dataclass(frozen=True)
 class Job:
     """What to simulate. ``against``: other policies to compare with. ``prices``: a book and whose instant's prices
-    (None: each event's own). ``sections``: more to find out, by the name of their section of the report."""
+    (None: each event's own). ``sections``: more to find out, by the name of their section of the report.
+    ``spark_master``: judge on Spark, at this master; only a ledger can be, and other passes are made here."""
 
     command: Sequence[str]
     policies: Sequence[Policy]
@@ -51,6 +52,7 @@ class Job:
     with_lint: bool = False
     with_timeline: bool = False
     sections: Mapping[str, Callable[[History, Run], Any]] = field(default_factory=dict)
+    spark_master: str | None = None
 
 
 @dataclass
@@ -101,11 +103,23 @@ def history_of(source: Source, selection: Selection, on_refused: Callable[[Refus
 
 
 def _main_pass(job: Job, history: History, progress: Progress) -> Run:
+    if job.spark_master is not None:
+        return _on_spark(job, job.spark_master, history)
     if job.decisions is None:
         return simulate(job.policies, history, job.options, progress=progress)
     options = Options(job.options.refuse_reviews, job.options.as_recorded, exact=True)
     with DecisionRows(job.decisions, job.policies) as rows:
         return simulate(job.policies, history, options, listener=rows, progress=progress, also=COLUMNS)
+
+
+def _on_spark(job: Job, master: str, history: History) -> Run:
+    """The main pass, tenant by tenant on Spark's executors. Raises InputError for what only one machine can do."""
+    if not isinstance(history, LedgerHistory) or job.decisions is not None:
+        raise InputError("engine: expected --ledger, and neither --decisions nor --prices-at, with --engine spark")
+    from spendgate.simulate.spark import simulate_on_spark  # a dependency of its own
+
+    where = job.source
+    return simulate_on_spark(job.policies, history, job.options, where.storage_options, master)
 
 
 def _extras(job: Job, history: History, run: Run) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from spendgate.engine.calls import EPOCH
 from spendgate.engine.rules import LIFETIME, ROLLING, Int
-from spendgate.engine.stream import StreamJudge, WindowRow
+from spendgate.engine.stream import WindowRow
 from spendgate.engine.stream_state import NEVER_MS
 from spendgate.engine.version import ENGINE_VERSION
 from spendgate.engine.windows import HOUR_MS
@@ -21,7 +21,7 @@ from spendgate.simulate.annotations import EVIDENCE, OUTCOMES
 from spendgate.simulate.grouping import CALLS, NANO_USD
 from spendgate.simulate.review_queue import Reviewers, queue
 from spendgate.simulate.rule_words import kind_of, rule_words
-from spendgate.simulate.run import Run
+from spendgate.simulate.run import Judge, Run
 from spendgate.simulate.tally import ACCEPTED, OWNERS, REVIEW, Tally, verdicts_of
 
 KIND = "spendgate.simulation/v1"
@@ -155,7 +155,7 @@ class _Row(NamedTuple):
     """A window, and whose it is."""
 
     tenant: str
-    judge: StreamJudge
+    judge: Judge
     row: WindowRow
 
 
@@ -173,7 +173,7 @@ def _windows(run: Run, rows: Sequence[_Row], first_ms: int) -> list[dict[str, An
     return [_window(tenant, judge, row, *places[row.rule], first_ms) for tenant, judge, row in rows]
 
 
-def _window(tenant: str, judge: StreamJudge, row: WindowRow, policy: str, rule: int, first_ms: int) -> dict[str, Any]:
+def _window(tenant: str, judge: Judge, row: WindowRow, policy: str, rule: int, first_ms: int) -> dict[str, Any]:
     kind = int(judge.program.rules.rows["window"][row.rule])
     breached = row.breached_ms != NEVER_MS
     return {

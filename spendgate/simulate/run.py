@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from spendgate.engine.columns import CallColumns
-from spendgate.engine.stream import Judged, NotStreamable, StreamJudge
+from spendgate.engine.compile import Program
+from spendgate.engine.rules import Int
+from spendgate.engine.stream import Judged, NotStreamable, StreamJudge, WindowRow
 from spendgate.engine.stream_exact import ExactJudge
 from spendgate.model.policy import Policy
 from spendgate.simulate import annotations
@@ -34,6 +36,26 @@ class Options:
     exact: bool = False
 
 
+class Judge(Protocol):
+    """What a report asks of a tenant's judge; see ``StreamJudge``."""
+
+    @property
+    def program(self) -> Program: ...
+    @property
+    def rule_hits(self) -> Int: ...
+    @property
+    def totals(self) -> Int: ...
+
+    def rows(self) -> Iterator[WindowRow]:
+        """Every window that a call has met."""
+
+    def key(self, rule: int, key: int) -> str:
+        """A counter's key, as it stands in decisions."""
+
+    def key_values(self, rule: int, key: int) -> tuple[str | None, ...]:
+        """A counter's ``per`` values."""
+
+
 @dataclass
 class Run:
     """What a run found: ``tally``, and by tenant the judge with its windows, rule hits and totals."""
@@ -41,19 +63,22 @@ class Run:
     policies: Sequence[Policy]
     options: Options
     tally: Tally = field(init=False)
-    judges: dict[str, StreamJudge] = field(default_factory=dict)
+    judges: dict[str, Judge] = field(default_factory=dict)
     amended: dict[str, Amendments] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
+    _judging: dict[str, StreamJudge] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tally = Tally(REVIEW if self.options.refuse_reviews else DENY)
 
     def judge_of(self, tenant: str) -> StreamJudge:
         """The tenant's judge; a new one at the tenant's first batch."""
-        found = self.judges.get(tenant)
+        found = self._judging.get(tenant)
         if found is None:
             kind = ExactJudge if self.options.exact else StreamJudge
-            found = self.judges[tenant] = kind(self.policies, refuse_reviews=self.options.refuse_reviews)
+            found = self._judging[tenant] = self.judges[tenant] = kind(
+                self.policies, refuse_reviews=self.options.refuse_reviews
+            )
         return found
 
     def add(self, tenant: str, batch: Any, *, marked: bool, listener: Listener | None) -> None:

@@ -11,7 +11,7 @@ from spendgate.engine.rules import ROLLING, Int
 from spendgate.engine.stream import Judged, StreamJudge, WindowRow
 from spendgate.simulate.history import History
 from spendgate.simulate.report import instant
-from spendgate.simulate.run import Run, simulate
+from spendgate.simulate.run import Judge, Run, simulate
 
 MAX_POINTS = 500
 
@@ -35,7 +35,7 @@ def timeline(run: Run, history: History) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _worst(run: Run) -> tuple[str, StreamJudge, WindowRow] | None:
+def _worst(run: Run) -> tuple[str, Judge, WindowRow] | None:
     rows = [
         (row.breached_nano_usd, tenant, at, judge, row)
         for tenant, judge in sorted(run.judges.items())
