@@ -33,8 +33,8 @@ demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis 
 test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
-test-pure: $(STAMP) ## The tests that need no server
-	$(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers $(ARGS)
+test-pure: $(STAMP) ## The tests that need no server, with fewer examples (HYPOTHESIS_PROFILE=default: all)
+	HYPOTHESIS_PROFILE=$(or $(HYPOTHESIS_PROFILE),quick) $(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers tests/gallery tests/slow $(ARGS)
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest peers $(ARGS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from spendgate.engine.calls import Calls
@@ -24,13 +24,14 @@ from spendgate.simulate.checkpoints import checkpoint_rows, latest
 from spendgate.simulate.ledger_log import LedgerLog
 from spendgate.simulate.replay import LogReplay, Step
 from tests.engine.evaluate import AT, feed, new_replay
+from tests.engine.scenes import examples
 from tests.oracle.documents import Record
 from tests.strategies import Log, logs
 
 SOURCE = Source("spend.events", "topic-id", 0)
 NAMED = (SOURCE.topic_id, SOURCE.partition)
 LOGS = logs(messages=14)
-WRITTEN = settings(max_examples=15)
+WRITTEN = examples(15)
 """A ledger on disk is written for each example."""
 
 
