@@ -78,7 +78,8 @@ FIELD_TYPES: dict[str, Type] = {f.name: f.type for f in _INFO.fields} if isinsta
 EXPECTED_OF = {name: _words(kind) for name, kind in FIELD_TYPES.items()}
 """What each field of an event expects, in words."""
 _TEXT_FIELDS = tuple(name for name, words in EXPECTED_OF.items() if words == EXPECTED)
-_EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Between which an event may have taken place; the later one is out."""
 _PLACE = re.compile(r"`\$\.([a-z_]+)`$", re.ASCII)
 
 
@@ -109,7 +110,7 @@ def check_event(event: Event) -> Event:
             text = getattr(event, name)
             if text is not None and not is_name(text):
                 raise RowProblem(name, EXPECTED)
-    if not _EARLIEST <= event.time < _LATEST:
+    if not EARLIEST <= event.time < LATEST:
         raise RowProblem("time", "a time from 1970-01-02 to 2200")
     if event.cost_source is not None and (event.cost_source == "unpriced") == (event.cost_nano_usd is not None):
         raise RowProblem("cost_source", "unpriced without cost_nano_usd, provided or priced with it")

@@ -3,8 +3,9 @@
 import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from msgspec.structs import replace
 
@@ -25,11 +26,15 @@ from spendgate.ledger.reader_stream import Stream
 from spendgate.model.event import Event
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from spendgate.ledger.reader_parquet import ParquetFile
 
 __all__ = ["FolderReading", "InputError", "ReadOptions", "Reading", "Refused", "open_reading", "read_events"]
 
 Items = Iterator[Event | Refused]
+Parts = Iterator["pa.RecordBatch | list[Event | Refused]"]
+T = TypeVar("T")
 
 
 class Reading:
@@ -44,6 +49,8 @@ class Reading:
     def __init__(self, stream: BinaryIO, options: ReadOptions, file: str | None = None) -> None:
         self.ignored: list[str] = []
         self._dropped = Dropped()
+        self._own: Parts | None = None
+        self._told = (file, options.strict)
         self._stream = Stream(stream)
         self._salt = file or ""
         self.format: str = options.format if options.format != "auto" else detect(self._stream)
@@ -52,6 +59,16 @@ class Reading:
 
     def __iter__(self) -> Items:
         return self._items
+
+    def parts(self, size: int) -> "Parts":
+        """The same as by iterating, in the same order, in lists of at most ``size``; rows of a Parquet file of our own
+        columns come as batches of ``columns.EVENTS`` where all of them are events. Iterate one or the other."""
+        if self._own is None:
+            yield from _in_lists(self._items, size)
+            return
+        file, strict = self._told
+        for part in self._own:
+            yield list(_finished(iter(part), file, strict=strict)) if isinstance(part, list) else part
 
     @property
     def bytes_read(self) -> int:
@@ -104,7 +121,8 @@ class Reading:
         return read_csv(lines, header, columns, options)
 
     def _parquet(self, options: ReadOptions) -> Items:
-        from spendgate.ledger.reader_parquet import ParquetFile, read_parquet
+        from spendgate.ledger.reader_arrow import is_own
+        from spendgate.ledger.reader_parquet import ParquetFile, read_own, read_parquet
 
         file = ParquetFile(self._stream.seekable(), self._salt)
         known = "litellm" if self.format == "litellm" else detect_columns(set(file.names))
@@ -113,6 +131,8 @@ class Reading:
             return self._parquet_litellm(file, options)
         columns = Columns(file.names, options)
         self.ignored = columns.ignored
+        if is_own(file.schema, columns.mapping):
+            self._own = read_own(file, columns, options)
         return read_parquet(file, columns, options)
 
     def _parquet_litellm(self, file: "ParquetFile", options: ReadOptions) -> Items:
@@ -123,6 +143,11 @@ class Reading:
                 self._dropped.note(each)
         rows = file.read([each for each in COLUMNS if each in file.names], with_identity=True)
         return calls_of(rows, LiteLLM(options, self._dropped).format, options)
+
+
+def _in_lists(items: Items, size: int) -> Iterator[list[Event | Refused]]:
+    while part := list(islice(items, size)):
+        yield part
 
 
 def _finished(items: Items, file: str | None, *, strict: bool) -> Items:
@@ -150,7 +175,7 @@ class FolderReading:
         self._reading: Reading | None = None
         self.ignored: list[str] = []
         self.dropped: list[str] = []
-        self._items = self._all()
+        self._items = self._through(iter)
 
     def __iter__(self) -> Items:
         return self._items
@@ -165,21 +190,25 @@ class FolderReading:
         """Bytes of all files read so far."""
         return self._before + (0 if self._reading is None else self._reading.bytes_read)
 
-    def _all(self) -> Items:
+    def parts(self, size: int) -> "Parts":
+        """See ``Reading.parts``."""
+        return self._through(lambda reading: reading.parts(size))
+
+    def _through(self, read: Callable[[Reading], Iterator[T]]) -> Iterator[T]:
         for path in self._files:
             file = path.relative_to(self._folder).as_posix()
             try:
-                yield from self._one(path, file)
+                yield from self._one(path, file, read)
             except InputError as error:
                 text = str(error)
                 raise InputError(text if text.startswith(f"{file}: ") else f"{file}: {text}") from None
 
-    def _one(self, path: Path, file: str) -> Items:
+    def _one(self, path: Path, file: str, read: Callable[[Reading], Iterator[T]]) -> Iterator[T]:
         size = path.stat().st_size
         if size:
             with path.open("rb") as stream:
                 self._reading = reading = Reading(stream, self._options, file)
-                yield from reading
+                yield from read(reading)
                 self._reading = None
             _add(self._formats, [reading.format])
             _add(self.ignored, reading.ignored)

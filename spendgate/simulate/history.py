@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -133,18 +132,19 @@ class FileHistory:
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History; columns that were not asked for are there too."""
         with open_reading(self.path, self.options) as reading:
-            events = self._events(reading)
-            while chunk := list(islice(events, CHUNK)):
-                yield self.selection.of(batch_of(chunk))
+            for part in reading.parts(CHUNK):
+                yield self.selection.of(self._batch(part) if isinstance(part, list) else part)
             self.dropped.update(reading.dropped)
         self._passed = True
 
-    def _events(self, reading: Iterable[Event | Refused]) -> Iterator[Event]:
-        for item in reading:
+    def _batch(self, part: Iterable[Event | Refused]) -> Any:
+        events: list[Event] = []
+        for item in part:
             if isinstance(item, Event):
-                yield item
+                events.append(item)
             elif not self._passed:
                 self.on_refused(item)
+        return batch_of(events)
 
 
 def by_tenant(batch: Any) -> Iterator[tuple[str, Any]]:

@@ -1,5 +1,6 @@
 """The report of a run as one JSON document: the same inputs give the same bytes."""
 
+import functools
 import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -161,7 +162,27 @@ class _Row(NamedTuple):
 
 def _worst_first(each: _Row) -> tuple[Any, ...]:
     row = each.row
-    return (-row.breached_nano_usd, -row.recorded_nano_usd, each.tenant, row.rule, row.span or (0, 0), row.key)
+    return (-row.breached_nano_usd, -row.recorded_nano_usd, each.tenant, row.rule, row.span or (0, 0), _KeyOf(each))
+
+
+@functools.total_ordering
+class _KeyOf:
+    """The key's text, made only where all else is equal. Its number would tell how the history was cut."""
+
+    def __init__(self, each: _Row) -> None:
+        self._each = each
+
+    @property
+    def text(self) -> str:
+        return self._each.judge.key(self._each.row.rule, self._each.row.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _KeyOf) and self.text == other.text
+
+    def __lt__(self, other: "_KeyOf") -> bool:
+        return self.text < other.text
+
+    __hash__ = None  # type: ignore[assignment]  # only to be ordered
 
 
 def _is_partial(row: WindowRow, first_ms: int) -> bool:

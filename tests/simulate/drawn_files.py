@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,11 @@ class Reading:
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.items)
+
+    def parts(self, size: int) -> Iterator[list[Event]]:
+        items = iter(self.items)
+        while part := list(islice(items, size)):
+            yield part
 
     def __enter__(self) -> "Reading":
         return self
