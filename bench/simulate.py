@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -66,9 +67,11 @@ def _compare(folder: Path, ledger: str, events: int, rounds: int) -> dict[str, o
     five = _policy(folder, "five")
     unmatched = [_policy(folder, f"other-{n}", {"team": [f"nobody-{n}"]}) for n in range(95)]
     matched = [_policy(folder, f"matched-{n}") for n in range(5)]
+    cold = _cold([*simulate, "--policy", five], folder)
     timed([*simulate, "--policy", five], 1)  # fills the compiler's cache
     ours = timed([*simulate, "--policy", five], rounds)
     peak_kb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    plain = _plain([simulate[0], "simulate", "--json", "--policy", five], ledger, folder)
     sweep = timed([*simulate, "--policy", five, "--sweep", "five/1.cap=0.25:10:0.25"], 1)
     few = timed([*simulate, *_options(matched)], 1)
     many = timed([*simulate, *_options(matched + unmatched)], 1)
@@ -88,12 +91,35 @@ def _compare(folder: Path, ledger: str, events: int, rounds: int) -> dict[str, o
         "events_per_s": round(events / ours),
         "peak_rss_mb": peak_kb // 1024,
         "events": events,
-        "seconds": {"spendgate": ours, "sweep_40": sweep, "read_only": read, "duckdb": duckdb},
+        "seconds": {
+            "spendgate": ours,
+            "sweep_40": sweep,
+            "read_only": read,
+            "duckdb": duckdb,
+            "cold_start": cold,
+            "plain_parquet_with_duplicate_check": plain,
+        },
         "python_events_per_s": python_rate,
         "versions": {name: version(name) for name in ("duckdb", "pyarrow", "numba", "deltalake")},
         "processors": os.cpu_count(),
         "command": " ".join(["python", "-m", "bench.simulate", *sys.argv[1:]]),
     }
+
+
+def _cold(command: Sequence[str], folder: Path) -> float:
+    """With nothing compiled yet."""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "NUMBA_CACHE_DIR": str(folder / "jit")})
+    return round(time.perf_counter() - begun, 2)
+
+
+def _plain(command: Sequence[str], ledger: str, folder: Path) -> float:
+    """The same events from one Parquet file, where duplicates are not marked and have to be found."""
+    file = folder / "plain.parquet"
+    export = [command[0], "ledger", "export", "--ledger", ledger, str(file)]
+    if not file.exists():
+        subprocess.run(export, check=True, capture_output=True)
+    return timed([*command, "--events", str(file)], 1)
 
 
 def _policy(folder: Path, name: str, scope: dict[str, list[str]] | None = None) -> str:

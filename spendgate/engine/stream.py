@@ -125,8 +125,11 @@ class StreamJudge:
         table, sums = self.state.rows
         used = int(table.used[0])
         places = zip(*(column[:used].tolist() for column in (table.counter, table.key, table.window)), strict=True)
+        spans: dict[tuple[int, int], tuple[int, int] | None] = {}  # few windows have many keys
         for (rule, key, window), row in zip(places, sums[:used].tolist(), strict=True):
-            yield WindowRow(rule, key, self._span_of(rule, window), *row)
+            if (rule, window) not in spans:
+                spans[rule, window] = self._span_of(rule, window)
+            yield WindowRow(rule, key, spans[rule, window], *row)
 
     def _span_of(self, rule: int, window: int) -> tuple[int, int] | None:
         row = self.program.rules.rows[rule]

@@ -59,6 +59,8 @@ def _integers(column: Any) -> Int:
 
 
 def _filled(column: Any, value: int) -> Int:
+    if column.null_count == len(column):
+        return np.full(len(column), value, np.int64)
     if column.null_count:
         column = pc.fill_null(column, pa.scalar(value, column.type))
     return cast("Int", column.to_numpy(zero_copy_only=False))
