@@ -3,8 +3,9 @@
 import sys
 import time
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 import typer
@@ -17,9 +18,18 @@ from spendgate.ledger.reader_problem import InputError
 from spendgate.model.event import MAX_EVENTS_PER_MESSAGE
 
 if TYPE_CHECKING:
-    from spendgate.cli.send_session import Result
+    from spendgate.cli.send_session import Pricing, Result
+    from spendgate.prices.events import Mode
 
 STDIN = Path("-")
+
+
+class Prices(StrEnum):
+    """Where costs come from; see ``spendgate.prices.events.Mode``."""
+
+    given = "given"
+    missing = "missing"
+    recomputed = "recomputed"
 
 
 def send(
@@ -42,6 +52,11 @@ def send(
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for Kafka.")] = 60.0,
     state: Annotated[Path | None, typer.Option(help="Where progress is kept (default: beside FILE).")] = None,
     quarantine: Annotated[Path | None, typer.Option(help="Where bad rows are noted (default: beside FILE).")] = None,
+    price: Annotated[
+        Prices,
+        typer.Option(help="Costs as the file gives them, from a price book where it gives none, or all from it."),
+    ] = Prices.given,
+    book: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Your own price table.")] = None,
     bootstrap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -63,6 +78,7 @@ def send(
             state=state,
             quarantine=quarantine,
             bootstrap=kafka_bootstrap(bootstrap),
+            pricing=_pricing(price, book),
         )
         began_s = time.monotonic()
         console = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
@@ -71,6 +87,17 @@ def send(
         typer.echo(_json(result, seconds) if as_json else _text(result, seconds))
         if result.interrupted:
             raise typer.Exit(INTERRUPTED)
+
+
+def _pricing(price: Prices, book: Path | None) -> "Pricing | None":
+    if price == Prices.given:
+        if book is not None:
+            raise InputError("book: expected --price missing or --price recomputed with it")
+        return None
+    from spendgate.cli.prices import load_book
+    from spendgate.cli.send_session import Pricing
+
+    return Pricing(load_book(book), cast("Mode", price.value))
 
 
 def _json(result: "Result", seconds: float) -> str:
@@ -89,6 +116,7 @@ def _text(result: "Result", seconds: float) -> str:
         lines.append(f"  content that was not read: {', '.join(result.dropped_fields)}")
     if result.seeded:
         lines.append("  owners, models and costs are imagined: the trace has none, a seeded rule gave them")
+    lines += [f"  no price: {each}" for each in result.unpriced or ()]
     if result.interrupted:
         lines.append("  interrupted: send again to go on" if result.resumable else "  interrupted")
     return "\n".join(lines)

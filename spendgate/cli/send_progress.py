@@ -37,11 +37,18 @@ class Progress(Struct, kw_only=True):
     quarantined: int = 0
 
 
-def target_of(path: Path, options: ReadOptions, topic: str, topic_id: str) -> Target:
-    """The target of sending this file, or this folder, as it is now."""
+def target_of(path: Path, options: ReadOptions, topic: str, topic_id: str, priced_by: str = "") -> Target:
+    """The target of sending this file, or this folder, as it is now. ``priced_by``: names the prices, if any."""
     digest, size = content_of(path)
     told = msgspec.json.encode(
-        [options.tenant, options.source, sorted(options.mapping.items()), options.seed, options.format]
+        [
+            options.tenant,
+            options.source,
+            sorted(options.mapping.items()),
+            options.seed,
+            options.format,
+            *filter(None, [priced_by]),
+        ]
     )
     return Target(digest, size, sha256(told).hexdigest(), topic, topic_id)
 

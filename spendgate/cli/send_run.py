@@ -29,7 +29,8 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One send. ``stop`` is set to end it early; ``acknowledged`` is told whenever progress was made."""
+    """One send. ``priced`` sets costs, by the events' own times. ``stop`` is set to end it early; ``acknowledged`` is
+    told whenever progress was made."""
 
     topic: str
     pack: int
@@ -39,6 +40,7 @@ class Job:
     put_aside: Callable[[Refused], None]
     acknowledged: Callable[[Progress], None]
     clock: Callable[[], float] = time.monotonic
+    priced: Callable[[Iterable[Event]], Iterable[Event]] = iter
 
 
 @dataclass(slots=True)
@@ -78,8 +80,10 @@ def _hand_over(part: Sequence[Item], wire: Wire, job: Job) -> _Slice:
         if isinstance(item, Refused):
             done.refused.append(item)
         else:
-            item.time += job.shift
             events.append(item)
+    events = list(job.priced(events))
+    for event in events:
+        event.time += job.shift
     done.events = len(events)
     done.sent = [wire.send(job.topic, message.key, message.value) for message in pack(events, job.pack)]
     return done

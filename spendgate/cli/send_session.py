@@ -2,9 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -31,11 +31,34 @@ from spendgate.ledger.readers import (
     open_reading,
     read_events,
 )
+from spendgate.model.event import Event
+from spendgate.model.text import NONE
 from spendgate.model.topics import Topic, load_topics
+from spendgate.prices.book import PriceBook
+from spendgate.prices.events import Mode, price_events
+from spendgate.prices.tally import PriceTally
 
 Notice = Callable[[str], None]
 _STDIN = "stdin"
 _NO_TARGET = Target("", 0, "", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """Costs from a price book; ``tally`` is of what this call has priced."""
+
+    book: PriceBook
+    mode: Mode
+    tally: PriceTally = field(default_factory=PriceTally)
+
+    @property
+    def name(self) -> str:
+        """What sets a send with these prices apart from one with others."""
+        return f"{self.mode} {self.book.hash}"
+
+    def of(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The events with their costs."""
+        return price_events(events, self.book, self.mode, self.tally)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +74,7 @@ class Request:
     state: Path | None
     quarantine: Path | None
     bootstrap: str
+    pricing: Pricing | None = None
 
     @property
     def state_path(self) -> Path:
@@ -79,6 +103,7 @@ class Result(Struct, frozen=True, kw_only=True):
     dropped_fields: list[str]
     seeded: bool
     shifted_seconds: float
+    unpriced: list[str] | None
     interrupted: bool
     resumable: bool
 
@@ -115,7 +140,8 @@ def _progress(request: Request, topic: str, notice: Notice) -> Progress:
             raise InputError("shift-to: expected a file, for the last time on stdin is not known")
         return Progress(target=_NO_TARGET, shift_us=0)
     topic_id = topic_id_of(request.bootstrap, topic, request.timeout_s, notice)
-    target = send_progress.target_of(request.path, request.options, topic, topic_id)
+    priced_by = "" if request.pricing is None else request.pricing.name
+    target = send_progress.target_of(request.path, request.options, topic, topic_id, priced_by)
     kept = send_progress.load(request.state_path, target)
     if kept is not None:
         notice(f"going on after row {kept.rows:,} of an interrupted send")
@@ -176,6 +202,7 @@ def _send(session: _Session, producer: Producer) -> bool:
             stop=stop,
             put_aside=quarantine.put,
             acknowledged=acknowledged,
+            priced=iter if request.pricing is None else request.pricing.of,
         )
         return run(session.slices(), producer, job, progress)
 
@@ -232,6 +259,12 @@ def _result(
         dropped_fields=reading.dropped,
         seeded="azure" in reading.format,
         shifted_seconds=progress.shift_us / 1e6,
+        unpriced=None if request.pricing is None else _unpriced(request.pricing.tally),
         interrupted=not finished,
         resumable=request.path is not None,
     )
+
+
+def _unpriced(tally: PriceTally) -> list[str]:
+    """``vendor model: why, how many calls``, those with most calls first."""
+    return [f"{m.vendor or NONE} {m.model or NONE}: {m.why.name.lower()}, {each.calls:,} calls" for m, each in tally.missing()]

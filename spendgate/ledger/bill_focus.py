@@ -14,12 +14,11 @@ from msgspec import Struct
 
 from spendgate.ledger.reader_csv import delimiter_of
 from spendgate.ledger.reader_lines import Lines
-from spendgate.ledger.reader_money import nano_usd_of
 from spendgate.ledger.reader_problem import InputError, Refused, RowProblem, nearest
 from spendgate.ledger.reader_rows import Row, csv_rows
 from spendgate.ledger.reader_stream import Stream
 from spendgate.ledger.reader_values import instant
-from spendgate.model.money import MoneyError
+from spendgate.model.money import MoneyError, nano_usd_of
 
 CURRENCY = "USD"
 _NEEDED = ("BilledCost", "BillingCurrency", "ChargePeriodStart", "ChargePeriodEnd")

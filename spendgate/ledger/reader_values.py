@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from spendgate.ledger.reader_money import nano_usd_of
 from spendgate.ledger.reader_problem import EXPECTED_OF, RowProblem
-from spendgate.model.money import MAX_COST_NANO_USD, MoneyError
+from spendgate.model.money import MAX_COST_NANO_USD, MoneyError, nano_usd_of
 from spendgate.model.text import ALLOWED_CHARS, EXPECTED, MAX_CHARS, is_name
 
 LABELS = ("team", "employee", "customer", "project", "feature", "workflow", "agent", "task")

@@ -1,7 +1,7 @@
 """Money is an integer of nano-USD; people read and write decimal dollars, converted here and nowhere else."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
 NANO_PER_USD = 1_000_000_000
 MAX_COST_NANO_USD = 2**53 - 1
@@ -12,6 +12,8 @@ MAX_CAP_NANO_USD = 2**62 - 1
 
 DECIMALS = 9
 _PLAIN = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,60}))?(?:[eE]([+-]?[0-9]{1,2}))?", re.ASCII)
+_SIGNED = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{0,60})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
+_MAX_DIGITS = 100
 
 
 class MoneyError(ValueError):
@@ -51,3 +53,23 @@ def format_usd(nano_usd: int, decimals: int = 2) -> str:
 def percent_of_nano_usd(percent: int, cap_nano_usd: int) -> int:
     """``ceil(percent * cap / 100)`` in nano-USD, exactly."""
     return -(-percent * cap_nano_usd // 100)
+
+
+def nano_usd_of(value: object) -> int:
+    """Dollars that a source holds as a number (or its text) as nano-USD, half to even, negative ones too.
+
+    A float stands for its shortest decimal text, so a source's ``0.00022500000000000002`` is 225,000. Raises
+    MoneyError for what is no number, and for one of a billion dollars or more.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = repr(value)
+    if isinstance(value, str) and _SIGNED.fullmatch(value.strip()):
+        value = Decimal(value.strip())
+    if not isinstance(value, Decimal) or not value.is_finite() or len(value.as_tuple().digits) > _MAX_DIGITS:
+        raise MoneyError("expected dollars as a decimal, such as '500' or '0.25'")
+    if not value or value.adjusted() < -_MAX_DIGITS:
+        return 0
+    if value.adjusted() >= DECIMALS:
+        raise MoneyError("expected less than a billion dollars")
+    with localcontext(prec=2 * _MAX_DIGITS):
+        return int(value.scaleb(DECIMALS).to_integral_value(ROUND_HALF_EVEN))

@@ -3,19 +3,26 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Event as Flag
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from spendgate.cli.kafka_client import KafkaAway
-from spendgate.cli.send_progress import Progress, Target
+from spendgate.cli.send_progress import Progress, Target, target_of
 from spendgate.cli.send_run import Item, Job, run, with_an_event
+from spendgate.cli.send_session import Pricing
 from spendgate.cli.send_slices import live_slices, slices
-from spendgate.ledger.readers import InputError, Refused
+from spendgate.ledger.readers import InputError, ReadOptions, Refused
 from spendgate.ledger.sample import busy_hour
 from spendgate.model.event import Event
+from spendgate.prices.book import PriceBook
+from spendgate.prices.events import Mode, price_events
+from spendgate.prices.tally import PriceTally
 
 START = datetime(2026, 11, 5, 9, tzinfo=UTC)
 
@@ -182,3 +189,34 @@ def test_a_file_with_a_late_first_event_is_read_whole(bad: int) -> None:
     rows: list[Item] = [Refused(n, "team", "a name") for n in range(bad)]
     rows += busy_hour(5, 1, START)
     assert list(with_an_event(rows)) == rows
+
+
+@pytest.mark.parametrize("mode", ["missing", "recomputed"])
+def test_costs_are_set_by_the_events_own_times_and_then_the_times_are_moved(mode: Mode) -> None:
+    rows = list(busy_hour(200, 3, START))
+    for event in rows[::3]:
+        event.cost_nano_usd = event.cost_source = None
+    book, tally = PriceBook(), PriceTally()
+    expected = [
+        replace(event, time=event.time + timedelta(hours=1)) for event in price_events(rows, book, mode, PriceTally())
+    ]
+    wire = FakeWire()
+    plain = job()
+    priced = Job(
+        plain.topic, plain.pack, plain.shift, None, plain.stop, plain.put_aside, plain.acknowledged,
+        priced=lambda events: price_events(events, book, mode, tally),
+    )  # fmt: skip
+    assert run(slices(iter(rows), 50), wire, priced, fresh())
+    sent = [event for value in wire.sent for event in msgspec.json.decode(value, type=list[Event])]
+    assert sent == expected
+    assert tally.total.calls == sum(event.kind == "call" for event in rows)
+
+
+def test_a_send_at_other_prices_is_another_send(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"{}\n")
+    pricings = [None, Pricing(PriceBook(), "missing"), Pricing(PriceBook(), "recomputed")]
+    names = ["" if each is None else each.name for each in pricings]
+    targets = {target_of(path, ReadOptions(), "events", "id", name) for name in names}
+    assert len(targets) == 3
+    assert target_of(path, ReadOptions(), "events", "id") in targets
