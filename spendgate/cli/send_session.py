@@ -267,4 +267,7 @@ def _result(
 
 def _unpriced(tally: PriceTally) -> list[str]:
     """``vendor model: why, how many calls``, those with most calls first."""
-    return [f"{m.vendor or NONE} {m.model or NONE}: {m.why.name.lower()}, {each.calls:,} calls" for m, each in tally.missing()]
+    return [
+        f"{m.vendor or NONE} {m.model or NONE}: {m.why.name.lower()}, {each.calls:,} calls"
+        for m, each in tally.missing()
+    ]

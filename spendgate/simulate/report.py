@@ -254,7 +254,8 @@ def _lost(tally: Tally) -> list[dict[str, Any]]:
 
 
 def _reviews(tally: Tally, reviewers: Reviewers | None) -> dict[str, Any]:
-    arrivals = np.sort(np.concatenate([*tally.reviews_ms, np.zeros(0, np.int64)]))
+    reviews = np.concatenate([*tally.reviews_ms, np.zeros((2, 0), np.int64)], axis=1)
+    arrivals, patiences = reviews[:, np.lexsort(reviews[::-1])]
     hours, counts = np.unique(arrivals // HOUR_MS, return_counts=True)
     busiest = int(counts.argmax()) if len(counts) else None
     span_hours = max(1, -(-((tally.last_ms or 0) - (tally.first_ms or 0)) // HOUR_MS))
@@ -265,7 +266,7 @@ def _reviews(tally: Tally, reviewers: Reviewers | None) -> dict[str, Any]:
         if busiest is None
         else {"start": instant(int(hours[busiest]) * HOUR_MS), "calls": int(counts[busiest])},
         "per_hour_mean": _hundredths(len(arrivals) * 100 // span_hours),
-        "queue": None if reviewers is None else _queue(arrivals, reviewers),
+        "queue": None if reviewers is None else _queue(arrivals, patiences, reviewers),
     }
 
 
@@ -273,8 +274,8 @@ def _hundredths(value: int) -> str:
     return f"{value // 100}.{value % 100:02}"
 
 
-def _queue(arrivals: Int, reviewers: Reviewers) -> dict[str, Any]:
-    found = queue(arrivals, reviewers)
+def _queue(arrivals: Int, patiences: Int, reviewers: Reviewers) -> dict[str, Any]:
+    found = queue(arrivals, patiences, reviewers)
     return {
         "reviewers": reviewers.count,
         "minutes_each": reviewers.minutes,

@@ -7,16 +7,19 @@ import numpy as np
 
 from spendgate.engine.clock import MINUTE_MS
 from spendgate.engine.rules import Int
+from spendgate.model.policy import Policy
+from spendgate.model.policy_types import minutes_of
+
+PATIENT = 2**62
+"""The patience (ms) of a review that never expires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reviewers:
-    """``count`` people work without a pause, first come, first served, ``minutes`` a review; one that waits longer
-    than ``expires_minutes`` leaves the queue unanswered (None: never)."""
+    """``count`` people work without a pause, first come, first served, ``minutes`` a review."""
 
     count: int
     minutes: int
-    expires_minutes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +31,19 @@ class Queue:
     expired: int
 
 
-def queue(arrivals_ms: Int, reviewers: Reviewers) -> Queue:
-    """Pass reviews through the queue; ``arrivals_ms`` ascending."""
+def patience_ms(policy: Policy) -> int:
+    """How long a would-be review of a policy waits for an answer: the shortest ``expires`` of its review rules, PATIENT
+    if none says one. A budget's reviews have none of their own."""
+    said = [rule.review.expires for rule in policy.spec.rules if rule.review is not None]
+    return min((minutes_of(each) * MINUTE_MS for each in said if each is not None), default=PATIENT)
+
+
+def queue(arrivals_ms: Int, patiences_ms: Int, reviewers: Reviewers) -> Queue:
+    """Pass reviews through the queue: when each arrives, ascending, and after how long it leaves unanswered."""
     free = [-(2**62)] * reviewers.count
-    patience = 2**62 if reviewers.expires_minutes is None else reviewers.expires_minutes * MINUTE_MS
     longest_wait = expired = 0
     leaves = []
-    for arrival in arrivals_ms.tolist():
+    for arrival, patience in zip(arrivals_ms.tolist(), patiences_ms.tolist(), strict=True):
         start = max(arrival, free[0])
         if start - arrival > patience:
             expired += 1

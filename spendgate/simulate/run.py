@@ -18,6 +18,7 @@ from spendgate.simulate.ahead import read_ahead
 from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amended_batch, amendments
 from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
 from spendgate.simulate.history import History, by_tenant
+from spendgate.simulate.review_queue import patience_ms
 from spendgate.simulate.tally import COLUMNS, DENY, REVIEW, Tally
 
 IDENTITY = ("source", "id")
@@ -69,7 +70,8 @@ class Run:
     _judging: dict[str, StreamJudge] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.tally = Tally(REVIEW if self.options.refuse_reviews else DENY)
+        patiences = np.array([patience_ms(policy) for policy in self.policies], np.int64)
+        self.tally = Tally(REVIEW if self.options.refuse_reviews else DENY, patiences)
 
     def judge_of(self, tenant: str) -> StreamJudge:
         """The tenant's judge; a new one at the tenant's first batch."""

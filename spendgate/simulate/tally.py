@@ -15,6 +15,7 @@ from spendgate.model.decision import VERDICTS
 from spendgate.simulate.annotations import EVIDENCE, OUTCOMES, codes_of
 from spendgate.simulate.arrow_columns import dictionary_of, is_annotation
 from spendgate.simulate.grouping import Groups
+from spendgate.simulate.review_queue import PATIENT
 
 OWNERS = ("team", "employee", "customer", "workflow", "model", "vendor", "api_key_id")
 COLUMNS = (*OWNERS, "outcome", "evidence_status")
@@ -26,9 +27,11 @@ REVIEW, DENY = VERDICTS.index("review"), VERDICTS.index("deny")
 class Tally:
     """Sums over all tenants. ``closed`` and ``open`` hold one group; ``owners`` one a value, ``days`` one a UTC day
     from ``first_day`` on, ``outcomes`` and ``evidence`` one a word, the last one unstated. ``refused_from``: the
-    mildest verdict (index into VERDICTS) that keeps a call from being made."""
+    mildest verdict (index into VERDICTS) that keeps a call from being made. ``patiences_ms``: by policy, how long a
+    review waits; ``reviews_ms``: for each would-be review, when it came and how long it waits, shape (2, reviews)."""
 
     refused_from: int = DENY
+    patiences_ms: Int = field(default_factory=lambda: np.zeros(0, np.int64))
     calls: int = 0
     rows: int = 0
     annotations: int = 0
@@ -103,9 +106,10 @@ class Tally:
         for day in np.flatnonzero(groups.totals.any(axis=(1, 2))).tolist():
             known = self.days.get(first + day)
             self.days[first + day] = groups.totals[day] if known is None else known + groups.totals[day]
-        reviews = judged.timed.judged_ms[judged.worst == REVIEW]
-        if len(reviews):
-            self.reviews_ms.append(reviews)
+        reviews = judged.worst == REVIEW
+        if reviews.any():
+            asked = np.where(judged.by_policy[:, reviews] == REVIEW, self.patiences_ms[:, np.newaxis], PATIENT)
+            self.reviews_ms.append(np.stack((judged.timed.judged_ms[reviews], asked.min(axis=0, initial=PATIENT))))
 
 
 def verdicts_of(totals: Int) -> dict[str, dict[str, int]]:
