@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.endpoints import Failure
+from spendgate.cli.history_options import Reviews, source_of
 from spendgate.cli.policies import policies_of
 from spendgate.cli.say import USAGE, told_without_kafka
-from spendgate.cli.simulate import Reviews, source_of
 
 if TYPE_CHECKING:
     from spendgate.simulate.explain import Wanted

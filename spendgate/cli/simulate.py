@@ -1,6 +1,6 @@
 """``spendgate simulate``: what policies would have done to recorded events; no server at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,20 +11,14 @@ import typer
 from rich.console import Console
 
 from spendgate.cli.endpoints import NEEDED, Failure
+from spendgate.cli.history_options import Reviews, source_of
 from spendgate.cli.policies import policies_of
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 
 if TYPE_CHECKING:
     from spendgate.ledger.reader_problem import Refused
-    from spendgate.simulate.job import Job, Source
+    from spendgate.simulate.job import Job
     from spendgate.simulate.run import Progress
-
-
-class Reviews(StrEnum):
-    """What becomes of a would-be review."""
-
-    approved = "approved"
-    refused = "refused"
 
 
 class Engine(StrEnum):
@@ -218,19 +212,6 @@ def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
     )
 
 
-def source_of(given: Mapping[str, Any]) -> "Source":
-    """Where the events come from, by the options that say so. Raises Failure."""
-    from spendgate.cli.ledger import storage_options
-    from spendgate.ledger.reader_options import DEFAULT_SOURCE, read_options
-    from spendgate.simulate.job import Source
-
-    if (given["ledger"] is None) == (given["events"] is None):
-        raise Failure("expected either --ledger PATH or --events FILE", USAGE)
-    read = read_options(given["tenant"], DEFAULT_SOURCE, given["columns"], 0, given["file_format"])
-    options = storage_options(given["storage_option"])
-    return Source(given["ledger"], given["events"], read, options, given["ledger_version"])
-
-
 def _utc(at: datetime | None) -> datetime | None:
     return None if at is None else at.replace(tzinfo=UTC)
 
@@ -270,11 +251,9 @@ def _again(path: Path) -> None:
 
 
 def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
-    from spendgate.cli.main import app
-
-    group: Any = typer.main.get_command(app)
-    context = group.commands["simulate"].make_context("simulate", list(arguments))
-    return dict(context.params)
+    alone = typer.Typer()
+    alone.command()(simulate)
+    return dict(typer.main.get_command(alone).make_context("simulate", list(arguments)).params)
 
 
 @contextmanager
