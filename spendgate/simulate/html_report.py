@@ -23,13 +23,14 @@ th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
 .headline { font-size: 1.4rem; }
 code { overflow-wrap: anywhere; }
 details { margin-bottom: 1.5rem; }
-@media print { :root { --ink: #000; --paper: #fff; } details > * { display: block; } section { break-inside: avoid; } }
+@media print { .modebar { display: none; } :root { --ink: #000; --paper: #fff; } details > * { display: block; } section { break-inside: avoid; } }
 """
 _SCRIPT = """
 const ink = () => getComputedStyle(document.body).color;
 const draw = () => document.querySelectorAll(".chart").forEach((place) => {
   const figure = JSON.parse(document.getElementById(place.dataset.of).textContent);
   figure.layout.font = {color: ink()};
+  figure.layout.modebar = {bgcolor: "rgba(0,0,0,0)", color: "rgba(128,128,128,.6)", activecolor: ink()};
   for (const axis of Object.keys(figure.layout).filter((name) => /axis/.test(name))) {
     Object.assign(figure.layout[axis], {gridcolor: "rgba(128,128,128,.25)", linecolor: ink(), tickcolor: ink()});
   }
