@@ -23,7 +23,8 @@ th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
 .headline { font-size: 1.4rem; }
 code { overflow-wrap: anywhere; }
 details { margin-bottom: 1.5rem; }
-@media print { .modebar { display: none; } :root { --ink: #000; --paper: #fff; } details > * { display: block; } section { break-inside: avoid; } }
+@media print { .modebar { display: none; } }
+@media print { :root { --ink: #000; --paper: #fff; } details > * { display: block; } section { break-inside: avoid; } }
 """
 _SCRIPT = """
 const ink = () => getComputedStyle(document.body).color;
