@@ -107,12 +107,11 @@ class Upkeep:
         """Make a checkpoint of what the ledger has of a partition."""
         begun = time.perf_counter()
         try:
-            ledger = await asyncio.to_thread(Ledger.open, self.root)
-            past = LedgerLog(ledger, self.topic_id, partition)
+            past, hashes = await asyncio.to_thread(self._open, partition)
             if past.gap is not None:
                 log.warning("no checkpoint of partition %d: the ledger %s", partition, told(past.gap))
                 return
-            policies = await documents.require(past.hashes())
+            policies = await documents.require(hashes)
             rows = await asyncio.to_thread(self._write, past, partition, policies)
         except Transient as error:
             log.warning("the checkpoint of partition %d is put off: %s", partition, error)
@@ -122,6 +121,11 @@ class Upkeep:
             if rows:
                 log.info("checkpoint of partition %d: %d tenants", partition, rows)
                 metrics.CHECKPOINT.observe(time.perf_counter() - begun)
+
+    def _open(self, partition: int) -> tuple[LedgerLog, set[str]]:
+        """A partition's rows, and the hashes of the policies that they name."""
+        past = LedgerLog(Ledger.open(self.root), self.topic_id, partition)
+        return past, past.hashes()
 
     def _write(self, past: LedgerLog, partition: int, policies: Mapping[str, Policy]) -> int:
         source = Source(self.topic, self.topic_id, partition)
