@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from spendgate.model.decision import VERDICTS, Position, Verdict
+from spendgate.model.decision import VERDICTS, Verdict
 from spendgate.model.event import Event
 from spendgate.model.policy import Budget, CalendarWindow, Policy, RollingWindow
 from tests.oracle.documents import OracleReason, Record, to_ms
@@ -39,8 +39,10 @@ class Look:
 
 @dataclass(frozen=True)
 class Said:
-    """One accepted call, with the cost, the outcome and the evidence that were last said of it."""
+    """One accepted call, with the cost, the outcome and the evidence that were last said of it, and its place (how
+    many records stand before it)."""
 
+    place: int
     call: Event
     judged_ms: int
     late: bool
@@ -95,22 +97,30 @@ class Book:
 
 
 def evaluate(
-    policies: Sequence[Policy], events: Sequence[Event], *, refuse_reviews: bool = False, as_recorded: bool = False
+    policies: Sequence[Policy], records: Sequence[Record], *, refuse_reviews: bool = False, as_recorded: bool = False
 ) -> Book:
-    """Judge a file of events in its order; each was received at its own time."""
-    places = _accepted(events)
-    told = {} if as_recorded else _told(events, places)
+    """Judge a log of events, in its order, as if every policy had been staged before its first record."""
+    places = _accepted(records)
+    told = {} if as_recorded else _told(records, places)
     book, tenants = Book(), dict[str, _Tenant]()
-    for place, event in enumerate(events):
+    for place, record in enumerate(records):
+        event = event_of(record)
         tenant = tenants.setdefault(event.tenant, _Tenant(policies, refuse_reviews))
-        tenant.clock.witness(to_ms(event.time))
+        tenant.clock.witness(record.received_at_ms)
         if event.kind != "call":
             book.annotations += 1
         elif place not in places:
             book.duplicates += 1
         else:
-            _judge(book, tenant, msgspec.structs.replace(event, **told.get(place, {})), place)
+            _judge(book, tenant, record, msgspec.structs.replace(event, **told.get(place, {})), place)
     return book
+
+
+def event_of(record: Record) -> Event:
+    """The event of a record; activations have no place in a simulation."""
+    if not isinstance(record.body, Event):
+        raise TypeError("expected a log of events alone")
+    return record.body
 
 
 @dataclass
@@ -126,37 +136,38 @@ class _Tenant:
         ]
 
 
-def _accepted(events: Sequence[Event]) -> set[int]:
+def _accepted(records: Sequence[Record]) -> set[int]:
     """The places of calls that repeat nobody."""
     clocks: dict[str, Tenant] = {}
     found = set()
-    for place, event in enumerate(events):
+    for place, record in enumerate(records):
+        event = event_of(record)
         clock = clocks.setdefault(event.tenant, Tenant())
-        clock.witness(to_ms(event.time))
-        if event.kind == "call" and clock.accept(_record(event, place), event) is not None:
+        clock.witness(record.received_at_ms)
+        if event.kind == "call" and clock.accept(record, event) is not None:
             found.add(place)
     return found
 
 
-def _record(event: Event, place: int) -> Record:
-    return Record(Position("file", 0, place, 0), to_ms(event.time), event)
-
-
-def _told(events: Sequence[Event], accepted: set[int]) -> dict[int, dict[str, object]]:
+def _told(records: Sequence[Record], accepted: set[int]) -> dict[int, dict[str, object]]:
     """By the place of a call, what annotations say of it; the latest word on each field stands."""
     told: dict[int, dict[str, object]] = {}
-    for place, note in enumerate(events):
+    for place, note in enumerate(map(event_of, records)):
         if note.kind == "call":
             continue
-        about = [
-            each
-            for each in sorted(accepted)
-            if (events[each].tenant, events[each].source, events[each].id) == (note.tenant, note.source, note.refers_to)
-        ]
+        about = [each for each in sorted(accepted) if _identity(event_of(records[each])) == _referred(note)]
         before = [each for each in about if each < place]
         if about:
             told.setdefault(before[-1] if before else about[0], {}).update(_words(note))
     return told
+
+
+def _identity(call: Event) -> tuple[str, str, str | None]:
+    return call.tenant, call.source, call.id
+
+
+def _referred(note: Event) -> tuple[str, str, str | None]:
+    return note.tenant, note.source, note.refers_to
 
 
 def _words(note: Event) -> dict[str, object]:
@@ -164,8 +175,8 @@ def _words(note: Event) -> dict[str, object]:
     return {name: value for name in names if (value := getattr(note, name)) is not None}
 
 
-def _judge(book: Book, tenant: _Tenant, call: Event, place: int) -> None:
-    judged = tenant.clock.accept(_record(call, place), call)
+def _judge(book: Book, tenant: _Tenant, record: Record, call: Event, place: int) -> None:
+    judged = tenant.clock.accept(record, call)
     if judged is None:
         raise AssertionError("an accepted call is accepted again by the same clock")
     looks = []
@@ -177,7 +188,7 @@ def _judge(book: Book, tenant: _Tenant, call: Event, place: int) -> None:
         if refused and staging.counted.entries and staging.counted.entries[-1].call is call:
             staging.counted.entries[-1] = replace(staging.counted.entries[-1], admitted=False)
         looks.append(Look(number, judgement, _open(staging.policy, judgement, call, judged.late), not refused))
-    said = Said(call, judged.judged_ms, judged.late, tuple(looks))
+    said = Said(place, call, judged.judged_ms, judged.late, tuple(looks))
     book.said.append(said)
     for look in looks:
         _count(book, tenant.stagings[look.policy].policy, look, said)
@@ -239,6 +250,31 @@ def by_verdict(said: Sequence[tuple[Verdict, Decimal]]) -> dict[str, tuple[int, 
         verdict: (sum(v == verdict for v, _ in said), sum((d for v, d in said if v == verdict), Decimal(0)))
         for verdict in VERDICTS
     }
+
+
+def rule_hits(policies: Sequence[Policy], book: Book) -> list[dict[str, int]]:
+    """By rule of every policy in turn: how many calls it looked at, and how often it answered with each verdict."""
+    return [
+        _answers([_answer(said, look, number) for said in book.said for look in said.looks if look.policy == at])
+        for at, policy in enumerate(policies)
+        for number, rule in enumerate(policy.spec.rules)
+        for _answer in [_late_silent if rule.budget is not None else _said_by]
+    ]
+
+
+def _said_by(_: Said, look: Look, number: int) -> Verdict | None:
+    """A rule that names no reason approves."""
+    return next((reason.verdict for reason in look.judgement.reasons if reason.rule == number), "approve")
+
+
+def _late_silent(said: Said, look: Look, number: int) -> Verdict | None:
+    """No budget looks at a late call."""
+    return None if said.late else _said_by(said, look, number)
+
+
+def _answers(verdicts: Sequence[Verdict | None]) -> dict[str, int]:
+    given = [verdict for verdict in verdicts if verdict is not None]
+    return {"looked": len(given), **{verdict: given.count(verdict) for verdict in VERDICTS}}
 
 
 def kind_of(budget: Budget) -> str:
