@@ -13,12 +13,12 @@ from rich.console import Console
 from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.history_options import Reviews, source_of
 from spendgate.cli.policies import policies_of
+from spendgate.cli.rows_progress import progress, total_rows
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 
 if TYPE_CHECKING:
     from spendgate.ledger.reader_problem import Refused
     from spendgate.simulate.job import Job
-    from spendgate.simulate.run import Progress
 
 
 class Engine(StrEnum):
@@ -140,7 +140,7 @@ def _report(given: dict[str, Any], command: Sequence[str]) -> dict[str, Any]:
     from spendgate.simulate.job import run_job
 
     job = _job(given, command)
-    with _progress() as told, _Refusals(given) as refused, _spark_told():
+    with progress(lambda: total_rows(given)) as told, _Refusals(given) as refused, _spark_told():
         report = run_job(job, told, refused.add)
     refused.tell(report["source"].get("dropped"))
     return report
@@ -254,22 +254,3 @@ def _parsed(arguments: Sequence[str]) -> dict[str, Any]:
     alone = typer.Typer()
     alone.command()(simulate)
     return dict(typer.main.get_command(alone).make_context("simulate", list(arguments)).params)
-
-
-@contextmanager
-def _progress() -> Iterator["Progress"]:
-    """Rows and rows a second on stderr, once it takes longer than a second, and only for a person."""
-    import time
-
-    console, begun = Console(stderr=True), time.monotonic()
-    shown = [begun]
-
-    def tell(rows: int) -> None:
-        now = time.monotonic()
-        if console.is_terminal and now - begun > 1 and now - shown[0] > 0.2:
-            shown[0] = now
-            console.print(f"\r{rows:,} rows, {rows / (now - begun):,.0f} a second ", end="")
-
-    yield tell
-    if shown[0] != begun:
-        console.print()
