@@ -48,7 +48,9 @@ def progress(total: Callable[[], int | None]) -> Iterator["Progress"]:
         if console.is_terminal and now - begun > FIRST_S and now - shown_at > EVERY_S:
             shown_at = now
             known[:] = known or [total()]
-            console.print(f"\r{words(rows, now - begun, known[0]):<{_WIDTH}}", end="", highlight=False)
+            # Not by the console's print, which takes control characters out.
+            console.file.write(f"\r{words(rows, now - begun, known[0]):<{_WIDTH}}")
+            console.file.flush()
 
     yield tell
     if shown_at != begun:
