@@ -1,7 +1,8 @@
 """Books: the rows of one partition that are not in the ledger yet."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -32,29 +33,9 @@ class Page(NamedTuple):
     first_offset: int | None
 
 
-class Book(Protocol):
-    """One partition's open book: what was ``taken`` up to that offset, of which the first is not in the ledger yet."""
-
-    partition: int
-    taken: int
-    rows: int
-    first: int | None
-
-    def take(self, messages: Sequence[Message], now_s: float) -> None:
-        """Turn messages beyond ``taken`` into rows."""
-
-    def pages(self) -> Iterator[Page]:
-        """What to append, in this order: the last page is the one whose offset counts."""
-
-    def clear(self) -> None:
-        """All pages have been appended."""
-
-    def age_s(self, now_s: float) -> float:
-        """Seconds since the first message that is not in the ledger yet; 0 without one."""
-
-
-class _Open:
-    """What both books share."""
+class Book(ABC):
+    """One partition's open book: ``taken`` is the offset that it has come to, ``first`` the first that is not in the
+    ledger yet."""
 
     def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int) -> None:
         self._topic = topic
@@ -66,12 +47,20 @@ class _Open:
         self._batches: list[pa.RecordBatch] = []
         self._since_s = 0.0
 
+    @abstractmethod
+    def take(self, messages: Sequence[Message], now_s: float) -> None:
+        """Turn messages beyond ``taken`` into rows."""
+
+    @abstractmethod
+    def pages(self) -> Iterator[Page]:
+        """What to append, in this order: the last page is the one whose offset counts."""
+
     def age_s(self, now_s: float) -> float:
-        """See Book."""
+        """Seconds since the first message that is not in the ledger yet; 0 without one."""
         return now_s - self._since_s if self.first is not None else 0.0
 
     def clear(self) -> None:
-        """See Book."""
+        """All pages have been appended."""
         self._batches, self.rows, self.first = [], 0, None
 
     def _fresh(self, messages: Sequence[Message], now_s: float) -> list[Message]:
@@ -87,7 +76,7 @@ class _Open:
         self.rows += batch.num_rows
 
 
-class EventBook(_Open):
+class EventBook(Book):
     """Events, those that were accepted before marked as duplicates, and activations."""
 
     def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int) -> None:
@@ -148,7 +137,7 @@ class EventBook(_Open):
         self._activations = []
 
 
-class DecisionBook(_Open):
+class DecisionBook(Book):
     """Decisions as they were published, each copy a row."""
 
     def take(self, messages: Sequence[Message], now_s: float) -> None:

@@ -55,7 +55,7 @@ async def steps_of(log: LedgerLog, first: int, last: int, tenant: str | None = N
             stretch = await asyncio.to_thread(_next, stretches)
         if stretch is None:
             return
-        yield Step(stretch.last, stretch.received_ms, stretch.calls, activation=stretch.activation)
+        yield Step(stretch.last, stretch.received_ms, stretch.calls, stretch.activation)
 
 
 def _next(stretches: Iterator[Stretch]) -> Stretch | None:

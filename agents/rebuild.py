@@ -23,8 +23,8 @@ class Rebuild:
         self.past = past
         self._topic = topic
 
-    async def require(self, partition: int, start: int) -> None:
-        """Raise Fatal if neither the log nor the ledger has all records from offset ``start`` on."""
+    async def require(self, partition: int, start: int) -> int:
+        """Where the log begins; raises Fatal if neither it nor the ledger has all records from offset ``start`` on."""
         begin, end = await self.log.bounds(partition)
         if start > end:
             raise Fatal(
@@ -34,6 +34,7 @@ class Rebuild:
             )
         if start < begin:
             await self._require_past(partition, start, begin)
+        return begin
 
     async def _require_past(self, partition: int, start: int, begin: int) -> None:
         """Raise Fatal unless the ledger has ``[start, begin)``."""
@@ -48,8 +49,7 @@ class Rebuild:
 
     async def missed(self, partition: int, start: int, stop: int) -> AsyncIterator[Step]:
         """The records of ``[start, stop)`` of a partition, from the topic if it has them all."""
-        await self.require(partition, start)
-        begin, _ = await self.log.bounds(partition)
+        begin = await self.require(partition, start)
         async for step in self._from(partition, start, stop, None, use_past=start < begin):
             yield step
 

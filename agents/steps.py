@@ -6,24 +6,20 @@ from datetime import datetime, timedelta
 
 from agents.delivery import Message
 from spendgate.engine.calls import EPOCH, Calls
-from spendgate.model.activation import Activation
 from spendgate.model.decision import Position
 from spendgate.model.decode import Decoded, decode_message
 from spendgate.model.rejection import Rejection, rejection
 from spendgate.model.topics import Topic
+from spendgate.simulate.ledger_log import Stretch
 
 MAX_EVENTS = 10_000
 
 
 @dataclass(slots=True)
-class Step:
-    """Consecutive messages up to offset ``last``: events by tenant, or one activation; and what was set aside."""
+class Step(Stretch):
+    """A stretch of consecutive messages, and what was set aside of them."""
 
-    last: int
-    received_ms: int
-    calls: dict[str, Calls] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
-    activation: Activation | None = None
     size: int = 0
 
 

@@ -113,9 +113,7 @@ class Upkeep:
                 return
             policies = await documents.require(hashes)
             rows = await asyncio.to_thread(self._write, past, partition, policies)
-        except Transient as error:
-            log.warning("the checkpoint of partition %d is put off: %s", partition, error)
-        except LedgerError as error:
+        except (Transient, LedgerError) as error:
             log.warning("the checkpoint of partition %d is put off: %s", partition, error)
         else:
             if rows:

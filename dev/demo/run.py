@@ -77,7 +77,7 @@ def run(wish: Wish) -> bool:
         show = _Show(console, feed, Sender(producer, topics.events.name, wish.rate), len(events))
         show.stream(events, live=not wish.as_json)
         verdict = show.settle(lambda: _replay(stack.bootstrap, topics, tenants, starts, policies), running)
-        learnt = _study(stack.bootstrap, topics, tenants, show.tally, running)
+        learnt = _study(stack.bootstrap, topics, tenants, list(policies.values()), show.tally, running)
         _report(console, wish, len(events), show.tally, verdict, learnt, time.monotonic() - begun)
         if not wish.leave and sys.stdin.isatty():
             _linger(console, tenants[0], learnt)
@@ -142,7 +142,7 @@ def _shifted(events: list[Event]) -> list[Event]:
 
 def _publish(producer: Producer, topics: Topics, tenants: list[str]) -> dict[str, Policy]:
     """Stage the example policies for each tenant; the policies by hash."""
-    policies = _examples()
+    policies = [read_policy(path.read_text(encoding="utf-8"), path.name) for path in _example_files()]
     for tenant in tenants:
         publisher = Publisher(producer, topics.policies.name, topics.events.name, Board())
         publisher.publish(policies, tenant, again=True, only=False)
@@ -153,19 +153,20 @@ def _example_files() -> list[Path]:
     return sorted((CHECKOUT / "examples").glob("*.yaml"))
 
 
-def _examples() -> list[Policy]:
-    return [read_policy(path.read_text(encoding="utf-8"), path.name) for path in _example_files()]
-
-
 def _study(
-    bootstrap: str, topics: Topics, tenants: list[str], tally: Tally, running: "list[subprocess.Popen[bytes]]"
+    bootstrap: str,
+    topics: Topics,
+    tenants: list[str],
+    policies: list[Policy],
+    tally: Tally,
+    running: "list[subprocess.Popen[bytes]]",
 ) -> Study:
     """Simulate what was staged on the ledger that the live part has written."""
     root, topic = home() / "ledger", topics.events
     topic_id = topic_id_of(bootstrap, topic.name, TIMEOUT_S, lambda _: None)
     at_end = ends(bootstrap, topic.name, range(topic.partitions))
     wait_recorded(root, topic_id, at_end, lambda: all(each.poll() is None for each in running))
-    return study(root, home() / "demo", tenants, _example_files(), _examples(), tally.decisions.values())
+    return study(root, home() / "demo", tenants, _example_files(), policies, tally.decisions.values())
 
 
 def _replay(

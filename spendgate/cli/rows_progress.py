@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -40,16 +41,15 @@ def progress(total: Callable[[], int | None]) -> Iterator["Progress"]:
     """What to tell the rows to; ``total`` is asked once, when there is something to show."""
     console, begun = Console(stderr=True), time.monotonic()
     shown_at = begun
-    known: list[int | None] = []
+    asked = cache(total)
 
     def tell(rows: int) -> None:
         nonlocal shown_at
         now = time.monotonic()
         if console.is_terminal and now - begun > FIRST_S and now - shown_at > EVERY_S:
             shown_at = now
-            known[:] = known or [total()]
             # Not by the console's print, which takes control characters out.
-            console.file.write(f"\r{words(rows, now - begun, known[0]):<{_WIDTH}}")
+            console.file.write(f"\r{words(rows, now - begun, asked()):<{_WIDTH}}")
             console.file.flush()
 
     yield tell

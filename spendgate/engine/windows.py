@@ -146,9 +146,8 @@ class CalendarTable:
         if self.from_ms <= from_ms and to_ms <= self.to_ms:
             return False
         if self.to_ms >= self.from_ms:
-            known_ms = (
-                self.to_ms - self.from_ms
-            )  # twice as much each time, or a long history would find them anew often
+            # Twice as much each time, or a long history would have them found anew again and again.
+            known_ms = self.to_ms - self.from_ms
             from_ms = self.from_ms if from_ms >= self.from_ms else from_ms - known_ms
             to_ms = self.to_ms if to_ms <= self.to_ms else to_ms + known_ms
         self.from_ms, self.to_ms = from_ms - _MARGIN_MS, to_ms + _MARGIN_MS

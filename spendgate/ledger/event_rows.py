@@ -42,10 +42,7 @@ def batch_of(events: Sequence[Event], places: Sequence[Place] | None = None) -> 
         places = [NOWHERE] * len(events)
     if len(places) != len(events):
         raise ValueError(f"places: expected {len(events)}, one an event")
-    columns = _columns([_fields_of(place) for place in places], PLACE) + _columns(
-        [_fields_of(event) for event in events], EVENT_FIELDS
-    )
-    return pa.RecordBatch.from_arrays(columns, schema=EVENTS)
+    return _placed(_columns([_fields_of(place) for place in places], PLACE), events)
 
 
 def logged_batch(
@@ -67,8 +64,13 @@ def logged_batch(
             for values, field in zip((offsets, indexes, received_ms, duplicates), list(PLACE)[2:], strict=True)
         ),
     ]
+    return _placed(at, events)
+
+
+def _placed(at: list[pa.Array], events: Sequence[Event]) -> pa.RecordBatch:
+    """Events beside the columns of their places."""
     return pa.RecordBatch.from_arrays(
-        [*at, *_columns([_fields_of(event) for event in events], EVENT_FIELDS)], schema=EVENTS
+        at + _columns([_fields_of(event) for event in events], EVENT_FIELDS), schema=EVENTS
     )
 
 

@@ -79,16 +79,16 @@ def _filled(column: pa.Array | None, default: str, rows: int) -> pa.Array:
 
 
 def _same(value: str, rows: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([value]))
+    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([value]))
 
 
 def _is_valid(name: str, column: pa.Array) -> bool:
     if column.null_count == len(column):
         return True
     if pa.types.is_timestamp(column.type):
-        return _within(column, pa.scalar(EARLIEST, column.type), pa.scalar(LATEST, column.type), half_open=True)
+        return _within(column, EARLIEST, LATEST)
     if pa.types.is_integer(column.type):
-        return _within(column, 0, MAX_COST_NANO_USD if name in _COSTS else _MAX_COUNT)
+        return _within(column, 0, 1 + (MAX_COST_NANO_USD if name in _COSTS else _MAX_COUNT))
     if pa.types.is_boolean(column.type):
         return True
     values = column.dictionary if pa.types.is_dictionary(column.type) else column
@@ -96,10 +96,10 @@ def _is_valid(name: str, column: pa.Array) -> bool:
     return bool(pc.all(valid, min_count=0).as_py())
 
 
-def _within(column: pa.Array, least: Any, most: Any, *, half_open: bool = False) -> bool:
+def _within(column: pa.Array, least: Any, below: Any) -> bool:
     bounds = pc.min_max(column)
-    high = bounds["max"].as_py() < most.as_py() if half_open else bounds["max"].as_py() <= most
-    return bool(bounds["min"].as_py() >= (least.as_py() if half_open else least) and high)
+    low = pc.greater_equal(bounds["min"], pa.scalar(least, column.type))
+    return bool(low.as_py() and pc.less(bounds["max"], pa.scalar(below, column.type)).as_py())
 
 
 def _agree(columns: dict[str, pa.Array], rows: int) -> bool:
@@ -127,7 +127,7 @@ def _annotations_agree(columns: Mapping[str, pa.Array], priced: Any, is_call: An
 
 
 def _laid_out(columns: Mapping[str, pa.Array], rows: int) -> pa.RecordBatch:
-    no = pa.array([False]).take(pa.array([0] * rows, pa.int32()))
+    no = pa.repeat(pa.scalar(False), rows)
     made = [
         no if field.name == "duplicate" else columns.get(field.name, pa.nulls(rows, field.type)) for field in EVENTS
     ]

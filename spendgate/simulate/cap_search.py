@@ -126,10 +126,8 @@ def _rounded_up(nano_usd: int) -> int:
 def _most_recorded(target: Target, run: Run) -> int:
     """The most that any window of the budget has recorded: a cap that nothing breaches."""
     row = next(at for at, (policy, rule) in enumerate(_places(run)) if policy is target.policy and rule == target.rule)
-    found = 0
-    for judge in run.judges.values():
-        found = max([found, *(each.recorded_nano_usd for each in judge.rows() if each.rule == row)])
-    return found
+    rows = (each for judge in run.judges.values() for each in judge.rows())
+    return max((each.recorded_nano_usd for each in rows if each.rule == row), default=0)
 
 
 def _places(run: Run) -> list[tuple[object, int]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow.compute as pc
 
 from spendgate.engine.batch import UNKNOWN, Batch
 from spendgate.engine.columns import CallColumns
@@ -76,7 +77,7 @@ def _rows_of(history: History, id_: str) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _places(batch: Any, id_: str) -> list[int]:
-    found: list[int] = np.flatnonzero([each == id_ for each in batch["id"].to_pylist()]).tolist()
+    found: list[int] = pc.indices_nonzero(pc.equal(batch["id"], id_)).to_pylist()
     return found
 
 

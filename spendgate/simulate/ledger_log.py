@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from spendgate.engine.calls import Calls
 from spendgate.ledger.activation_rows import TenantCheckpoint, activations_of
@@ -167,5 +166,5 @@ def _stretch(calls: Mapping[str, Calls], start: int, end: int) -> Iterator[Stret
 
 
 def _ms(column: pa.Array) -> list[int]:
-    milliseconds: list[int] = pc.cast(column, pa.timestamp("ms", "UTC")).cast(pa.int64()).to_pylist()
+    milliseconds: list[int] = column.cast(pa.int64()).to_pylist()
     return milliseconds

@@ -1,6 +1,5 @@
 """The report of a run as one JSON document: the same inputs give the same bytes."""
 
-import functools
 import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,7 +164,6 @@ def _worst_first(each: _Row) -> tuple[Any, ...]:
     return (-row.breached_nano_usd, -row.recorded_nano_usd, each.tenant, row.rule, row.span or (0, 0), _KeyOf(each))
 
 
-@functools.total_ordering
 class _KeyOf:
     """The key's text, made only where all else is equal. Its number would tell how the history was cut."""
 
@@ -181,8 +179,6 @@ class _KeyOf:
 
     def __lt__(self, other: "_KeyOf") -> bool:
         return self.text < other.text
-
-    __hash__ = None  # type: ignore[assignment]  # only to be ordered
 
 
 def _is_partial(row: WindowRow, first_ms: int) -> bool:

@@ -67,7 +67,6 @@ class Run:
     judges: dict[str, Judge] = field(default_factory=dict)
     amended: dict[str, Amendments] = field(default_factory=dict)
     _rows: dict[str, int] = field(default_factory=dict)
-    _judging: dict[str, StreamJudge] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         patiences = np.array([patience_ms(policy) for policy in self.policies], np.int64)
@@ -75,13 +74,12 @@ class Run:
 
     def judge_of(self, tenant: str) -> StreamJudge:
         """The tenant's judge; a new one at the tenant's first batch."""
-        found = self._judging.get(tenant)
-        if found is None:
-            kind = ExactJudge if self.options.exact else StreamJudge
-            found = self._judging[tenant] = self.judges[tenant] = kind(
-                self.policies, refuse_reviews=self.options.refuse_reviews
-            )
-        return found
+        found = self.judges.get(tenant)
+        if isinstance(found, StreamJudge):
+            return found
+        kind = ExactJudge if self.options.exact else StreamJudge
+        fresh = self.judges[tenant] = kind(self.policies, refuse_reviews=self.options.refuse_reviews)
+        return fresh
 
     def add(self, tenant: str, batch: Any, *, marked: bool, listener: Listener | None) -> None:
         """Judge and count a batch of one tenant. Raises NotStreamable."""

@@ -7,19 +7,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from spendgate.engine.calls import Calls, time_ms
-from spendgate.engine.seed import Acceptance
-from spendgate.ledger.delta_writer import LedgerTable
-from spendgate.ledger.event_rows import logged_batch
-from spendgate.model.decision import VERDICTS
+from spendgate.model.decision import VERDICTS, Position
 from spendgate.model.event import encode_events
 from spendgate.model.money import parse_usd
 from spendgate.simulate.job import Job, Source, run_job
 from spendgate.simulate.run import Options
 from tests.gallery.scene import Scene, Window, scenes, sums, wanted
+from tests.oracle.documents import Record, to_ms
+from tests.recorded import LOG, record
 
 SCENES = scenes()
-LOG = ("topic-id", 0)
 Write = Callable[[Scene, Path], Source]
 
 
@@ -32,15 +29,8 @@ def as_file(scene: Scene, folder: Path) -> Source:
 
 def as_ledger(scene: Scene, folder: Path) -> Source:
     """As the ledger agent writes it: one event a message, received at its own time."""
-    accepted: dict[str, Acceptance] = {}
-    batches = []
-    for offset, event in enumerate(scene.events()):
-        calls = Calls()
-        calls.add_message(offset, time_ms(event.time), [0], [event])
-        judge = accepted.setdefault(event.tenant, Acceptance(event.tenant))
-        places = calls.offsets, calls.indexes, calls.received_ms
-        batches.append(logged_batch(LOG, places, judge.duplicates(calls), calls.events))
-    LedgerTable(folder / "ledger").append("events", batches, LOG, len(batches) - 1, first_offset=0)
+    log = [Record(Position(*LOG, offset, 0), to_ms(event.time), event) for offset, event in enumerate(scene.events())]
+    record(folder / "ledger", log)
     return Source(ledger=str(folder / "ledger"))
 
 

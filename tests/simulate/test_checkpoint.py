@@ -1,7 +1,6 @@
 """A log may be cut at any record: what a checkpoint holds there is all that going on needs."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,12 +10,10 @@ from hypothesis import strategies as st
 
 from spendgate.engine.calls import Calls
 from spendgate.engine.decisions import Source
-from spendgate.engine.seed import Acceptance
-from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of, checkpoint_batch_of
+from spendgate.ledger.activation_rows import checkpoint_batch_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_writer import LedgerTable
-from spendgate.ledger.event_rows import Place, logged_batch
-from spendgate.model.activation import Activation, encode_activation
+from spendgate.model.activation import Activation
 from spendgate.model.policy import Policy
 from spendgate.simulate import ledger_log
 from spendgate.simulate.checkpoint import decode_state, encode_state
@@ -26,10 +23,11 @@ from spendgate.simulate.replay import LogReplay, Step
 from tests.engine.evaluate import AT, feed, new_replay
 from tests.engine.scenes import examples
 from tests.oracle.documents import Record
+from tests.recorded import LOG, messages_of, record
 from tests.strategies import Log, logs
 
-SOURCE = Source("spend.events", "topic-id", 0)
-NAMED = (SOURCE.topic_id, SOURCE.partition)
+SOURCE = Source("spend.events", *LOG)
+NAMED = LOG
 LOGS = logs(messages=14)
 WRITTEN = examples(15)
 """A ledger on disk is written for each example."""
@@ -38,48 +36,16 @@ WRITTEN = examples(15)
 def steps_of(records: list[Record], tenant: str, stop: int) -> list[Step]:
     """A tenant's log before an offset, record by record."""
     found: list[Step] = []
-    for record in records:
-        if record.body.tenant != tenant or record.position.offset >= stop:
+    for each in records:
+        if each.body.tenant != tenant or each.position.offset >= stop:
             continue
-        if isinstance(record.body, Activation):
-            found.append((record.body, record.received_at_ms))
+        if isinstance(each.body, Activation):
+            found.append((each.body, each.received_at_ms))
         else:
             calls = Calls()
-            calls.add_message(record.position.offset, record.received_at_ms, [record.position.index], [record.body])
+            calls.add_message(each.position.offset, each.received_at_ms, [each.position.index], [each.body])
             found.append(calls)
     return found
-
-
-def messages_of(records: list[Record]) -> list[list[Record]]:
-    """The records, message by message."""
-    found: dict[int, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.position.offset, []).append(record)
-    return [found[offset] for offset in sorted(found)]
-
-
-def record(root: Path, records: list[Record]) -> int:
-    """Write records into a ledger as the ledger agent does, in one commit; the last offset."""
-    table, accepted, last = LedgerTable(root), dict[str, Acceptance](), records[-1].position.offset
-    batches, activations = [], []
-    for message in messages_of(records):
-        first = message[0]
-        judge = accepted.setdefault(first.body.tenant, Acceptance(first.body.tenant))
-        if isinstance(first.body, Activation):
-            judge.pass_activation(first.body, first.received_at_ms)
-            received = datetime.fromtimestamp(first.received_at_ms / 1000, UTC)
-            place = Place(*NAMED, first.position.offset, 0, received)
-            activations.append(PlacedActivation(place, first.body, encode_activation(first.body)))
-            continue
-        events = [each.body for each in message if not isinstance(each.body, Activation)]
-        calls = Calls()
-        calls.add_message(first.position.offset, first.received_at_ms, [r.position.index for r in message], events)
-        places = calls.offsets, calls.indexes, calls.received_ms
-        batches.append(logged_batch(NAMED, places, judge.duplicates(calls), events))
-    if activations:
-        table.append("activations", [activation_batch_of(activations)], NAMED, last)
-    table.append("events", batches, NAMED, last, first_offset=0)
-    return last
 
 
 def opened(root: Path) -> LedgerLog:

@@ -7,10 +7,6 @@ from typing import get_args
 import msgspec
 from hypothesis import strategies as st
 
-from spendgate.engine.calls import Calls
-from spendgate.engine.seed import Acceptance
-from spendgate.ledger.delta_writer import LedgerTable
-from spendgate.ledger.event_rows import logged_batch
 from spendgate.model.decision import Position
 from spendgate.model.event import Event, EvidenceStatus, Outcome
 from spendgate.model.policy import Policy
@@ -18,11 +14,11 @@ from spendgate.simulate.job import Source
 from tests.engine.scenes import policy
 from tests.oracle.documents import Record, to_instant, to_ms
 from tests.oracle.drawn_policies import Draw
+from tests.recorded import LOG, record
 from tests.simulate.drawn_files import write_events
 from tests.slow.evaluator import event_of
 from tests.strategies import budgets, logs
 
-TOPIC = "topic-id"
 NO_WORDS: list[None] = [None, None, None]
 OUTCOMES = [*["accepted"] * 3, *get_args(Outcome)]
 EVIDENCE = list(get_args(EvidenceStatus))
@@ -48,15 +44,7 @@ class Drawn:
 
     def as_ledger(self, folder: Path) -> tuple["Drawn", Source]:
         """A ledger as its agent writes it, and the log, which has the broker's times."""
-        judges: dict[str, Acceptance] = {}
-        batches = []
-        for record, event in zip(self.records, self.events, strict=True):
-            calls = Calls()
-            calls.add_message(record.position.offset, record.received_at_ms, [0], [event])
-            judge = judges.setdefault(event.tenant, Acceptance(event.tenant))
-            places = calls.offsets, calls.indexes, calls.received_ms
-            batches.append(logged_batch((TOPIC, 0), places, judge.duplicates(calls), calls.events))
-        LedgerTable(folder).append("events", batches, (TOPIC, 0), len(batches) - 1, first_offset=0)
+        record(folder, self.records)
         return self, Source(ledger=str(folder))
 
 
@@ -79,7 +67,7 @@ def ledgers(draw: Draw, *, messages: int = 30) -> Drawn:
     for number in range(draw(st.integers(0, 12)) if calls else 0):
         at = draw(st.integers(0, len(records)))
         records.insert(at, _note(draw, number, draw(st.sampled_from(calls)), records[max(0, at - 1)].received_at_ms))
-    placed = [replace(each, position=Position(TOPIC, 0, place, 0)) for place, each in enumerate(records)]
+    placed = [replace(each, position=Position(*LOG, place, 0)) for place, each in enumerate(records)]
     return Drawn([*log.documents.values(), draw(_tight_policies())], placed)
 
 
