@@ -14,10 +14,10 @@ from spendgate.ledger.delta_import import import_events
 from spendgate.ledger.sample import busy_hour
 from spendgate.model.policy import Policy
 from spendgate.model.policy_source import read_policy
-from spendgate.simulate.history import EVERYTHING, Selection
 from spendgate.simulate.job import Job, Source, run_job
 from spendgate.simulate.report import encode
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import EVERYTHING, Selection
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "examples").glob("*.yaml"))

@@ -16,9 +16,9 @@ from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.ledger_errors import LedgerError, LedgerMissing
 from spendgate.model.decision import VERDICTS, Decision, Verdict
 from spendgate.model.policy import Policy
-from spendgate.simulate.history import Selection
 from spendgate.simulate.job import Job, Source, run_job
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import Selection
 
 RECORDED_WITHIN_S = 60.0
 CANNOT_BE_FOUND = 2

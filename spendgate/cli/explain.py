@@ -59,8 +59,8 @@ def explain(
 
 def _history(given: dict[str, Any], wanted: "Wanted | None" = None) -> "History":
     """The history; of one tenant if the call is known, for tenants do not see each other."""
-    from spendgate.simulate.history import EVERYTHING, Selection
     from spendgate.simulate.job import history_of
+    from spendgate.simulate.selection import EVERYTHING, Selection
 
     selection = EVERYTHING if wanted is None else Selection(where={"tenant": wanted.tenant})
     return history_of(source_of({**given, "tenant": None}), selection, lambda _: None)

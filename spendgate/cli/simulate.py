@@ -186,10 +186,10 @@ class _Refusals(ExitStack):
 
 
 def _job(given: dict[str, Any], command: Sequence[str]) -> "Job":
-    from spendgate.simulate.history import Selection
     from spendgate.simulate.job import Job, parse_where
     from spendgate.simulate.review_queue import Reviewers
     from spendgate.simulate.run import Options
+    from spendgate.simulate.selection import Selection
 
     if not given["policy"]:
         raise Failure("policy: expected at least one --policy FILE", USAGE)

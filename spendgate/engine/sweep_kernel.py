@@ -19,9 +19,6 @@ from spendgate.engine.stream_state import END, NEVER_MS, RING, SLOT, START
 from spendgate.engine.sweep_state import VariantRings, VariantRows
 from spendgate.engine.table import FULL, find_or_add
 from spendgate.engine.windows import BUCKETS
-from spendgate.model.decision import VERDICTS
-
-DENY = VERDICTS.index("deny")
 
 
 class SweepCalls(NamedTuple):
@@ -89,7 +86,7 @@ def run(
             for budget in range(budgets.shape[0]):
                 _admit(budgets, budget, calls, call, rows, ring_of, rings, scratch, denies_from)
         if calls.window[call] != -1:
-            _count(calls, call, verdicts, counts)
+            _count(calls, call, verdicts, counts, denies_from)
     at[0] = calls.judged_ms.shape[0]
     return DONE
 
@@ -213,7 +210,7 @@ def _add(admitted: Int, verdicts: Int, denies_from: int, cost: int) -> None:
 
 
 @jit
-def _count(calls: SweepCalls, call: int, verdicts: Int, counts: SweepCounts) -> None:
+def _count(calls: SweepCalls, call: int, verdicts: Int, counts: SweepCounts, denies_from: int) -> None:
     window, accepted, most = calls.window[call], calls.accepted[call], APPROVE
     paid = max(0, calls.costs[call])
     counts.accepted[window] += accepted
@@ -221,22 +218,28 @@ def _count(calls: SweepCalls, call: int, verdicts: Int, counts: SweepCounts) -> 
     for variant in range(verdicts.shape[0]):
         most = max(most, verdicts[variant])
     if most >= WARN:
-        _count_equal(counts.warned[window], verdicts, WARN, 1)
-    if most == DENY:
-        _count_equal(counts.denied[window], verdicts, DENY, 1)
-        _count_equal(counts.denied_nano_usd[window], verdicts, DENY, paid)
-        _count_equal(counts.lost[window], verdicts, DENY, accepted)
-        _mark(counts.hits[calls.owner[call]], verdicts)
+        _count_warned(counts.warned[window], verdicts)
+    if most >= denies_from:
+        _count_denied(counts.denied[window], verdicts, denies_from, 1)
+        _count_denied(counts.denied_nano_usd[window], verdicts, denies_from, paid)
+        _count_denied(counts.lost[window], verdicts, denies_from, accepted)
+        _mark(counts.hits[calls.owner[call]], verdicts, denies_from)
 
 
 @jit
-def _count_equal(sums: Int, verdicts: Int, verdict: int, added: int) -> None:
+def _count_warned(sums: Int, verdicts: Int) -> None:
     for variant in range(sums.shape[0]):
-        sums[variant] += added if verdicts[variant] == verdict else 0
+        sums[variant] += 1 if verdicts[variant] == WARN else 0
 
 
 @jit
-def _mark(hits: NDArray[np.int8], verdicts: Int) -> None:
+def _count_denied(sums: Int, verdicts: Int, denies_from: int, added: int) -> None:
+    for variant in range(sums.shape[0]):
+        sums[variant] += added if verdicts[variant] >= denies_from else 0
+
+
+@jit
+def _mark(hits: NDArray[np.int8], verdicts: Int, denies_from: int) -> None:
     for variant in range(hits.shape[0]):
-        if verdicts[variant] == DENY:
+        if verdicts[variant] >= denies_from:
             hits[variant] = 1

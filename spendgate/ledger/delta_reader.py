@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +15,7 @@ from spendgate.ledger.activation_rows import TenantCheckpoint, checkpoints_of
 from spendgate.ledger.delta_files import DataFile, files_in
 from spendgate.ledger.delta_order import Eras, Scan, eras_of
 from spendgate.ledger.delta_tables import SHAPES, TABLES, Shape, Store, TableName
+from spendgate.ledger.delta_times import Times
 from spendgate.ledger.delta_writer import source_name
 from spendgate.ledger.ledger_errors import LedgerMissing, told_of
 
@@ -106,14 +109,17 @@ class Ledger:
         *,
         part: Part | None = None,
         dictionaries: Sequence[str] = (),
+        all_annotations: bool = False,
     ) -> Iterator[pa.RecordBatch]:
         """A tenant's events in ledger order, as ``columns`` of ``columns.EVENTS``, at most ``batch_rows`` at a time.
 
-        ``from_`` and ``to``: by the event's own time, half open, aware. ``part``: only what was recorded in this
-        range of a topic partition, so nothing imported. ``dictionaries``: texts to be read as Arrow dictionaries.
-        Memory is a few batches, and the rows of files that overlap: imports of the same days.
+        ``from_`` and ``to``: by the event's own time, half open, aware; ``all_annotations``: they choose among calls
+        alone. ``part``: only what was recorded in this range of a topic partition, so nothing imported.
+        ``dictionaries``: texts to be read as Arrow dictionaries. Memory is a few batches, and the rows of files that
+        overlap: imports of the same days.
         """
-        return self._batches("events", tenant, columns, (from_, to), batch_rows, part, dictionaries)
+        times = Times(from_, to, but_annotations=all_annotations)
+        return self._batches("events", tenant, columns, times, batch_rows, part, dictionaries)
 
     def decision_batches(
         self,
@@ -130,17 +136,17 @@ class Ledger:
 
         A decision that was published twice stands here twice, under one decision_id.
         """
-        return self._batches("decisions", tenant, columns, (from_, to), batch_rows, part, dictionaries)
+        return self._batches("decisions", tenant, columns, Times(from_, to), batch_rows, part, dictionaries)
 
     def imported_batches(self, tenant: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A tenant's events that were never in a log, in ledger order; else as ``event_batches``."""
-        return self._batches("events", tenant, columns, (None, None), BATCH_ROWS, IMPORTED, ())
+        return self._batches("events", tenant, columns, Times(), BATCH_ROWS, IMPORTED, ())
 
     def activation_batches(
         self, tenant: str, columns: Sequence[str] | None = None, *, part: Part | None = None
     ) -> Iterator[pa.RecordBatch]:
         """A tenant's activations in log order, as columns of ``record_columns.ACTIVATIONS``."""
-        return self._batches("activations", tenant, columns, (None, None), BATCH_ROWS, part, ())
+        return self._batches("activations", tenant, columns, Times(), BATCH_ROWS, part, ())
 
     def checkpoint(self, topic_id: str, partition: int, at_or_before: int = LAST) -> list[TenantCheckpoint]:
         """The latest checkpoint of a partition at or before an offset, a row each tenant; empty where none is."""
@@ -163,20 +169,19 @@ class Ledger:
         name: TableName,
         tenant: str,
         columns: Sequence[str] | None,
-        times: tuple[datetime | None, datetime | None],
+        times: Times,
         batch_rows: int,
         part: Part | None,
         dictionaries: Sequence[str],
     ) -> Iterator[pa.RecordBatch]:
         shape = SHAPES[name]
         schema = _projected(shape, columns)
-        if any(at is not None and at.tzinfo is None for at in times):
-            raise ValueError("from_, to: expected aware instants")
+        only = _only(shape, times, part)
         arranged = self._arrange(name)
         files = [file for file in arranged.by_tenant.get(tenant, ()) if _may_hold(file, shape, times, part)]
         in_files = [each for each in schema.names if each not in shape.partition_by] or [shape.time]
         coded = [each for each in dictionaries if each in in_files]
-        scan = _scan(self.store, name, in_files, arranged.eras, batch_rows, _only(shape, times, part), coded)
+        scan = _scan(self.store, name, in_files, arranged.eras, batch_rows, only, coded)
         return self._shaped(name, scan.batches(files), schema, tenant)
 
     def _arrange(self, name: TableName) -> "_Arranged":
@@ -222,11 +227,10 @@ def _projected(shape: Shape, columns: Sequence[str] | None) -> pa.Schema:
     return pa.schema([shape.schema.field(name) for name in columns])
 
 
-def _may_hold(file: DataFile, shape: Shape, times: tuple[datetime | None, datetime | None], part: Part | None) -> bool:
+def _may_hold(file: DataFile, shape: Shape, times: Times, part: Part | None) -> bool:
     if not file.ours:
         return True
-    from_, to = times
-    if (to is not None and file.least[shape.time] >= to) or (from_ is not None and file.greatest[shape.time] < from_):
+    if not times.may_be_in(file.least[shape.time], file.greatest[shape.time]):
         return False
     if part is None or part == IMPORTED:
         return part is None or file.source is None
@@ -234,21 +238,14 @@ def _may_hold(file: DataFile, shape: Shape, times: tuple[datetime | None, dateti
     return within and file.source == part[:2] and bool(file.greatest["offset"] >= part.first)
 
 
-def _only(shape: Shape, times: tuple[datetime | None, datetime | None], part: Part | None) -> pc.Expression | None:
-    from_, to = times
-    wanted = [pc.field(shape.time) >= pa.scalar(from_)] if from_ is not None else []
-    wanted += [pc.field(shape.time) < pa.scalar(to)] if to is not None else []
+def _only(shape: Shape, times: Times, part: Part | None) -> pc.Expression | None:
+    wanted = times.tests(shape.time)
     if part == IMPORTED:
         wanted.append(pc.field("topic_id").is_null())
     elif part is not None:
         wanted += [pc.field("topic_id") == part.topic_id, pc.field("partition") == part.partition]
         wanted += [pc.field("offset") >= part.first, pc.field("offset") <= part.last]
-    if not wanted:
-        return None
-    every = wanted[0]
-    for each in wanted[1:]:
-        every = every & each
-    return every
+    return reduce(and_, wanted) if wanted else None
 
 
 def shaped(batch: pa.RecordBatch, schema: pa.Schema, partition: Mapping[str, Any]) -> pa.RecordBatch:

@@ -1,10 +1,9 @@
 """Where recorded events come from: the ledger, or a file as it is. All of them as Arrow batches of EVENTS columns."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,41 +16,10 @@ from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import Refused
 from spendgate.ledger.readers import open_reading
 from spendgate.model.event import Event
+from spendgate.simulate.repeats import Repeats
+from spendgate.simulate.selection import EVERYTHING, Selection
 
 CHUNK = 20_000
-
-
-class Selection(NamedTuple):
-    """Which events are simulated: ``[from_, to)`` by their own time, and ``where`` a field has a value (None: is
-    unknown). What is left out is as if it had never been recorded."""
-
-    from_: datetime | None = None
-    to: datetime | None = None
-    where: Mapping[str, str | None] = {}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that choosing needs."""
-        return ("time", *self.where) if self.from_ or self.to else tuple(self.where)
-
-    def of(self, batch: Any) -> Any:
-        """The chosen rows of a batch."""
-        chosen: Any = None
-        for test in self._tests(batch):
-            chosen = test if chosen is None else pc.and_(chosen, test)
-        return batch if chosen is None else batch.filter(chosen)
-
-    def _tests(self, batch: Any) -> Iterator[Any]:
-        if self.from_ is not None:
-            yield pc.greater_equal(batch["time"], pa.scalar(self.from_, batch["time"].type))
-        if self.to is not None:
-            yield pc.less(batch["time"], pa.scalar(self.to, batch["time"].type))
-        for name, value in self.where.items():
-            column = batch[name]
-            yield pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
-
-
-EVERYTHING = Selection()
 
 
 class History(Protocol):
@@ -88,7 +56,7 @@ class LedgerHistory:
 
     def tenants(self) -> Sequence[str]:
         """See History; sorted."""
-        return sorted(self.ledger.tenants())
+        return self.selection.tenants_of(sorted(self.ledger.tenants()))
 
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History."""
@@ -96,10 +64,9 @@ class LedgerHistory:
         strings = [name for name in wanted if pa.types.is_string(EVENTS.field(name).type) and name not in _UNIQUE]
         for each in [tenant] if tenant is not None else self.tenants():
             read = self.ledger.event_batches(
-                each, wanted, self.selection.from_, self.selection.to, dictionaries=strings
+                each, wanted, self.selection.from_, self.selection.to, dictionaries=strings, all_annotations=True
             )
-            for batch in read:
-                yield self.selection.of(batch)
+            yield from (chosen for batch in read if (chosen := self.selection.of(batch)).num_rows)
 
 
 _UNIQUE = ("id", "refers_to", "tenant")
@@ -113,10 +80,14 @@ class FileHistory:
     options: ReadOptions
     selection: Selection = EVERYTHING
     on_refused: Callable[[Refused], None] = lambda _: None
-    marked: bool = False
     dropped: set[str] = field(default_factory=set)
     _passed: bool = False
     _about: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def marked(self) -> bool:
+        """See History: only where some are left out, for a repeat of what is left out is one all the same."""
+        return self.selection != EVERYTHING
 
     @property
     def about(self) -> dict[str, str]:
@@ -131,9 +102,11 @@ class FileHistory:
 
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History; columns that were not asked for are there too."""
+        repeats = Repeats() if self.marked and "duplicate" in columns else None
         with open_reading(self.path, self.options) as reading:
             for part in reading.parts(CHUNK):
-                yield self.selection.of(self._batch(part) if isinstance(part, list) else part)
+                batch = self._batch(part) if isinstance(part, list) else part
+                yield self.selection.of(batch if repeats is None else repeats.mark(batch))
             self.dropped.update(reading.dropped)
         self._passed = True
 

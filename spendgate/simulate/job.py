@@ -13,12 +13,13 @@ from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.policy import Policy
 from spendgate.prices.book import PriceBook
 from spendgate.simulate.compare import compare
-from spendgate.simulate.history import EVERYTHING, FileHistory, History, LedgerHistory, Selection
+from spendgate.simulate.history import FileHistory, History, LedgerHistory
 from spendgate.simulate.report import About, report_of
 from spendgate.simulate.repriced import Repriced
 from spendgate.simulate.review_queue import Reviewers
 from spendgate.simulate.rows import COLUMNS, DecisionRows
 from spendgate.simulate.run import Options, Progress, Run, simulate
+from spendgate.simulate.selection import EVERYTHING, Selection
 from spendgate.simulate.timeline import timeline
 from spendgate.simulate.traffic_lint import lint
 

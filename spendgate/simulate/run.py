@@ -36,6 +36,11 @@ class Options:
     as_recorded: bool = False
     exact: bool = False
 
+    @property
+    def refused_from(self) -> int:
+        """The mildest verdict (index into VERDICTS) that keeps a call from being made."""
+        return REVIEW if self.refuse_reviews else DENY
+
 
 class Judge(Protocol):
     """What a report asks of a tenant's judge; see ``StreamJudge``."""
@@ -70,7 +75,7 @@ class Run:
 
     def __post_init__(self) -> None:
         patiences = np.array([patience_ms(policy) for policy in self.policies], np.int64)
-        self.tally = Tally(REVIEW if self.options.refuse_reviews else DENY, patiences)
+        self.tally = Tally(self.options.refused_from, patiences)
 
     def judge_of(self, tenant: str) -> StreamJudge:
         """The tenant's judge; a new one at the tenant's first batch."""

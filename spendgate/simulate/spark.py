@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.model.policy import Policy
-from spendgate.simulate.history import LedgerHistory, Selection
+from spendgate.simulate.history import LedgerHistory
 from spendgate.simulate.merging import Part, merged, part_of
 from spendgate.simulate.run import Options, Run, simulate
+from spendgate.simulate.selection import Selection
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,7 +85,7 @@ class _Session:
 
 
 def _parts(spark: "SparkSession", tenants: Sequence[str], judge: Any) -> Iterator[Part]:
-    tasks = min(MAX_TASKS, max(1, -(-len(tenants) // TENANTS_PER_TASK)), max(1, len(tenants)))
+    tasks = min(MAX_TASKS, max(1, -(-len(tenants) // TENANTS_PER_TASK)))
     frame = spark.createDataFrame([(tenant,) for tenant in tenants], "tenant string").repartition(tasks, "tenant")
     for row in frame.groupBy("tenant").applyInArrow(judge, FOUND).toLocalIterator():
         yield pickle.loads(row["found"])
@@ -96,12 +97,12 @@ def _judge(
     """What an executor does with a tenant; it takes along names and numbers alone."""
     root, versions, selection = history.ledger.store.root, dict(history.ledger.versions), history.selection
     documents = [policy.model_dump_json(exclude_unset=True) for policy in policies]
-    stored, chosen = dict(storage_options), options
+    stored = dict(storage_options)
 
     def judge(group: pa.Table) -> pa.Table:
         tenant = group.column("tenant")[0].as_py()
         part = judged(
-            root, versions, stored, tenant, [Policy.model_validate_json(d) for d in documents], selection, chosen
+            root, versions, stored, tenant, [Policy.model_validate_json(d) for d in documents], selection, options
         )
         return pa.table({"tenant": [tenant], "found": [pickle.dumps(part)]}, schema=_FOUND)
 

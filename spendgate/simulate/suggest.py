@@ -7,6 +7,7 @@ from typing import Any
 
 from spendgate.engine.windows import DAY_MS
 from spendgate.ledger.reader_problem import InputError
+from spendgate.model.decision import VERDICTS
 from spendgate.model.policy import Policy
 from spendgate.model.words import money
 from spendgate.simulate.cap_search import CENT, CapSearch, Limit, step_of, usd
@@ -120,8 +121,9 @@ def suggest(policy: Policy, rule: int, history: History, options: Options, perce
 
 def suggest_after(run: Run, target: Target, limit: Limit, history: History) -> Suggestion:
     """As ``suggest``, after a run of the policy over the same history."""
-    if target.budget.on_breach != "deny":
-        raise InputError("suggest: expected a budget with on_breach: deny; another one denies nothing")
+    if VERDICTS.index(target.budget.on_breach) < run.options.refused_from:
+        also = " (or review, with reviews refused)"
+        raise InputError(f"suggest: expected a budget with on_breach: deny{also}; another one denies nothing")
     first_ms, last_ms = run.tally.first_ms or 0, run.tally.last_ms or 0
     windows = full_windows(target.budget, first_ms, last_ms)
     if not len(windows):

@@ -16,7 +16,7 @@ from spendgate.simulate.annotations import OUTCOMES, codes_of
 from spendgate.simulate.arrow_columns import dictionary_of
 from spendgate.simulate.history import History
 from spendgate.simulate.run import Options, simulate
-from spendgate.simulate.tally import ACCEPTED, DENY
+from spendgate.simulate.tally import ACCEPTED
 
 WARN = 1
 
@@ -72,7 +72,8 @@ def _names(target: Target) -> tuple[str, ...]:
 class Denials:
     """By variant and window number, over the calls that the policy looked at, in calls or nano-USD.
 
-    ``denied``, ``denied_nano_usd``, ``lost`` (accepted outcomes denied), ``warned``: shape (variants, windows).
+    ``denied``, ``denied_nano_usd``, ``lost`` (accepted outcomes denied), ``warned``: shape (variants, windows); where
+    reviews are refused they count as denied.
     ``accepted``, ``nano_usd``: shape (windows,), all there was. ``owners``: by variant, who was denied anything.
     """
 
@@ -95,8 +96,8 @@ class Denials:
 class _Counter:
     """A listener that fills in Denials; ``window_of`` numbers judged times, -1 for those that count in none."""
 
-    def __init__(self, variants: int, windows: int, window_of: Any, owner: str) -> None:
-        self._size, self._window_of, self._owner = (variants, windows), window_of, owner
+    def __init__(self, size: tuple[int, int], window_of: Any, owner: str, refused_from: int) -> None:
+        self._size, self._window_of, self._owner, self._refused_from = size, window_of, owner, refused_from
         self.clear()
 
     def clear(self) -> None:
@@ -117,7 +118,7 @@ class _Counter:
         codes, owners = dictionary_of(batch[self._owner])
         for variant in range(self._size[0]):
             verdict = judged.by_policy[variant][looked]
-            denied = verdict == DENY
+            denied = verdict >= self._refused_from
             if denied.any():
                 np.add.at(self.found.denied[variant], window[denied], 1)
                 np.add.at(self.found.denied_nano_usd[variant], window[denied], cost[denied])
@@ -136,6 +137,6 @@ def denials(
     window_of: Any = all_times,
 ) -> Denials:  # fmt: skip
     """One pass over the history for all variants."""
-    counter = _Counter(len(variants), windows, window_of, target.owner)
+    counter = _Counter((len(variants), windows), window_of, target.owner, options.refused_from)
     simulate(variants, history, options, listener=counter, restarted=counter.clear)
     return counter.found

@@ -76,7 +76,7 @@ def alone(which: Policy, cut: Sequence[Sequence[Record]], *, refuse: bool) -> tu
         for at, verdict in enumerate(said.by_policy[0].tolist()):
             if verdict >= 0 and windows[at] >= 0:
                 cost, won = max(0, int(columns.cost[at])), int(accepted[at])
-                denied = int(verdict == 3)
+                denied = int(verdict >= (2 if refuse else 3))
                 found = (denied, denied * cost, denied * won, int(verdict == 1), won, cost)
                 sums[windows[at]] = [a + b for a, b in zip(sums[windows[at]], found, strict=True)]
                 owners |= {teams[at]} if denied else set()

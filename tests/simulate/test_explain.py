@@ -16,8 +16,9 @@ from spendgate.ledger.reader_problem import InputError
 from spendgate.ledger.readers import ReadOptions
 from spendgate.model.policy import Policy
 from spendgate.simulate.explain import LATE_WORDS, explain, find
-from spendgate.simulate.history import FileHistory, Selection
+from spendgate.simulate.history import FileHistory
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import Selection
 from tests.engine.scenes import budget, call, correction, examples, policy
 from tests.simulate.drawn_files import events_of, simulate_file, write_events
 from tests.strategies import Log, logs

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spendgate.ledger.readers import ReadOptions
-from spendgate.simulate.history import FileHistory, Selection
+from spendgate.simulate.history import FileHistory
 from spendgate.simulate.merging import merged, part_of
 from spendgate.simulate.report import About, encode, report_of
 from spendgate.simulate.run import Options, simulate
+from spendgate.simulate.selection import Selection
 from tests.engine.scenes import examples
 from tests.simulate.drawn_files import events_of, write_events
 from tests.strategies import Log, logs

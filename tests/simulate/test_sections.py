@@ -11,10 +11,10 @@ from spendgate.ledger.readers import InputError
 from spendgate.model.event import Event
 from spendgate.model.policy import Policy
 from spendgate.prices.book import PriceBook
-from spendgate.simulate.history import Selection
 from spendgate.simulate.job import Job, Source, parse_where, run_job
 from spendgate.simulate.review_queue import Reviewers
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import Selection
 from tests.engine.scenes import budget, call, correction, policy
 from tests.simulate.drawn_files import write_events
 

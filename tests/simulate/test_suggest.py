@@ -133,6 +133,18 @@ def test_few_windows_are_called_weak(folder: Path) -> None:
     assert found.as_report()["held_out_cap_usd"] is None
 
 
+def test_a_cap_whose_breaches_are_reviewed_is_one_that_denies_where_reviews_are_refused(folder: Path) -> None:
+    events, refused = days_of([1], [2, 1], [3, 1], [1]), Options(refuse_reviews=True)
+    reviewed, denied = (
+        suggest(
+            policy(budget("5", DAY, on_breach=answer)), 0, history_of(folder, events), refused, Decimal(30), "accepted"
+        )
+        for answer in ("review", "deny")
+    )
+    assert reviewed.as_report() == denied.as_report()
+    assert denied.cap_nano_usd == 4 * 10**9
+
+
 @pytest.mark.parametrize(
     ("rule", "told"),
     [

@@ -24,6 +24,7 @@ from spendgate.simulate.variants import Denials, denials
 from tests.engine.scenes import budget, call, policy
 from tests.simulate.drawn_files import write_events
 
+AS_USUAL = Options()
 DAY = {"calendar": "day", "timezone": "UTC"}
 WINDOWS: list[dict[str, Any]] = [DAY, {"rolling": "24h"}, {"lifetime": True}, {"calendar": "hour", "timezone": "UTC"}]
 
@@ -33,9 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sweeps")
 
 
-def report(folder: Path, events: list[Event], which: Policy, **sections: Any) -> dict[str, Any]:
+def report(
+    folder: Path, events: list[Event], which: Policy, options: Options = AS_USUAL, **sections: Any
+) -> dict[str, Any]:
     path = write_events(folder / "events.jsonl", events)
-    return run_job(Job(["spendgate", "simulate"], [which], Source(events=path), sections=sections))
+    return run_job(Job(["spendgate", "simulate"], [which], Source(events=path), options=options, sections=sections))
 
 
 @st.composite
@@ -54,25 +57,27 @@ def histories(draw: st.DrawFn) -> list[Event]:
     return found
 
 
-@given(events=histories(), window=st.sampled_from(WINDOWS), per=st.sampled_from([[], ["team"]]))
+@given(events=histories(), window=st.sampled_from(WINDOWS), per=st.sampled_from([[], ["team"]]), refuse=st.booleans())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_point_of_a_sweep_is_a_simulation_of_its_own(
-    folder: Path, events: list[Event], window: dict[str, Any], per: list[str]
+    folder: Path, events: list[Event], window: dict[str, Any], per: list[str], refuse: bool
 ) -> None:
     def capped(cap: str) -> Policy:
         return policy(budget(cap, window, per=per, warn_at_percent=[50]), {"review": {"when": {"cost_usd_over": "2"}}})
 
-    which = capped("9")
-    points = report(folder, events, which, sweep=sweep_section("cap=1:9:2", [which]))["sweep"]["points"]
+    which, options = capped("9"), Options(refuse_reviews=refuse)
+    points = report(folder, events, which, options, sweep=sweep_section("cap=1:9:2", [which]))["sweep"]["points"]
+    refused = ("review", "deny") if refuse else ("deny",)
     for point in points:
-        alone = report(folder, events, capped(point["value"]))
+        alone = report(folder, events, capped(point["value"]), options)
         closed = alone["verdicts"]["closed"]
-        assert point["denied_calls"] == closed["deny"]["calls"]
-        assert point["denied_nano_usd"] == closed["deny"]["cost_nano_usd"]
+        assert point["denied_calls"] == sum(closed[verdict]["calls"] for verdict in refused)
+        assert point["denied_nano_usd"] == sum(closed[verdict]["cost_nano_usd"] for verdict in refused)
         assert point["warned_calls"] == closed["warn"]["calls"]
         assert point["lost_accepted"] == alone["outcomes"]["denied"]["accepted"]["calls"]
         owners = alone["owners"]["team" if per else "employee"]
-        assert point["owners_hit"] == sum(each["closed"]["deny"]["calls"] > 0 for each in owners)
+        hit = [each for each in owners if any(each["closed"][verdict]["calls"] for verdict in refused)]
+        assert point["owners_hit"] == len(hit)
 
 
 @pytest.mark.parametrize(

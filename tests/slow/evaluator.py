@@ -4,7 +4,7 @@ Written from the law and from what ``docs/simulate.md`` says of a report, and no
 with ``spendgate.engine`` and ``spendgate.simulate``. What one rule says of one call is the recount of ``tests.oracle``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -97,13 +97,24 @@ class Book:
 
 
 def evaluate(
-    policies: Sequence[Policy], records: Sequence[Record], *, refuse_reviews: bool = False, as_recorded: bool = False
+    policies: Sequence[Policy],
+    records: Sequence[Record],
+    *,
+    refuse_reviews: bool = False,
+    as_recorded: bool = False,
+    is_chosen: Callable[[Event], bool] = lambda _: True,
 ) -> Book:
-    """Judge a log of events, in its order, as if every policy had been staged before its first record."""
-    places = _accepted(records)
+    """Judge the chosen events of a log, in its order, as if every policy had been staged before its first record.
+
+    What is not chosen repeats others and is repeated by others all the same; nothing else is known of it.
+    """
+    chosen = {place for place, record in enumerate(records) if is_chosen(event_of(record))}
+    places = _accepted(records) & chosen
     told = {} if as_recorded else _told(records, places)
     book, tenants = Book(), dict[str, _Tenant]()
     for place, record in enumerate(records):
+        if place not in chosen:
+            continue
         event = event_of(record)
         tenant = tenants.setdefault(event.tenant, _Tenant(policies, refuse_reviews))
         tenant.clock.witness(record.received_at_ms)

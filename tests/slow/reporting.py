@@ -11,9 +11,11 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from spendgate.model.decision import VERDICTS, Verdict
+from spendgate.model.event import Event
 from spendgate.model.policy import Policy
 from spendgate.simulate.job import Job, Source, run_job
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import EVERYTHING, Selection
 from tests.oracle.documents import Record, to_instant
 from tests.slow.drawn_ledgers import Drawn
 from tests.slow.evaluator import NANO, Book, Said, evaluate
@@ -37,17 +39,39 @@ class Both(NamedTuple):
     refused: set[Verdict]
 
 
-def both(drawn: Drawn, options: Options, write: Write = as_file, *, rows: bool = False) -> Both:
-    """Write the ledger, simulate over it, and count it."""
+def both(
+    drawn: Drawn,
+    options: Options,
+    write: Write = as_file,
+    *,
+    rows: bool = False,
+    selection: Selection = EVERYTHING,
+) -> Both:
+    """Write the ledger, simulate over what is chosen of it, and count that."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         log, source = write(drawn, folder)
         decisions = folder / "rows.parquet" if rows else None
-        report = run_job(Job(["spendgate"], log.policies, source, options=options, decisions=decisions))
+        report = run_job(Job(["spendgate"], log.policies, source, selection, options, decisions=decisions))
         found = [] if decisions is None else [_in_utc(row) for row in pq.read_table(decisions).to_pylist()]
-    book = evaluate(log.policies, log.records, refuse_reviews=options.refuse_reviews, as_recorded=options.as_recorded)
+    book = evaluate(
+        log.policies,
+        log.records,
+        refuse_reviews=options.refuse_reviews,
+        as_recorded=options.as_recorded,
+        is_chosen=lambda event: _is_chosen(event, selection),
+    )
     refused: set[Verdict] = {"deny", "review"} if options.refuse_reviews else {"deny"}
     return Both(log.policies, log.records, book, report, found, refused)
+
+
+def _is_chosen(event: Event, selection: Selection) -> bool:
+    """A call of the half-open interval that has every value; an annotation whatever it says."""
+    return event.kind != "call" or (
+        (selection.from_ is None or event.time >= selection.from_)
+        and (selection.to is None or event.time < selection.to)
+        and all(getattr(event, name) == value for name, value in selection.where.items())
+    )
 
 
 def _in_utc(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,21 @@
 """A report says of random policies over random ledgers what a count by hand would, event by event and in every sum."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import VERDICTS
 from spendgate.model.policy import Policy
 from spendgate.simulate.run import Options
+from spendgate.simulate.selection import Selection
 from tests.engine.scenes import examples
 from tests.oracle.documents import OracleReason, to_instant, to_ms
+from tests.oracle.drawn_policies import Draw
 from tests.oracle.zones import HOUR_MS
 from tests.slow.drawn_ledgers import Drawn, ledgers
 from tests.slow.evaluator import NANO, Look, Said, WindowName, WindowRow, by_verdict, kind_of, rule_hits
@@ -88,6 +92,33 @@ def test_policies_and_rules_are_those_of_the_count_by_hand(drawn: Drawn, options
     assert [(row["policy"], row["rule"]) for row in report["rules"]] == names
     found = [{name: row[name] for name in ("looked", *VERDICTS)} for row in report["rules"]]
     assert found == rule_hits(policies, book)
+
+
+@st.composite
+def selections(draw: Draw, drawn: Drawn) -> Selection:
+    """Some of the calls, with edges that fall on one of them."""
+    times = st.none() | st.sampled_from([event.time for event in drawn.events])
+    where = st.sampled_from([{}, {"team": "marketing"}, {"team": None, "vendor": "openai"}])
+    return Selection(draw(times), draw(times), draw(where))
+
+
+@WRITERS
+@given(drawn=ledgers().filter(lambda drawn: drawn.records), options=OPTIONS, data=st.data())
+@examples(30)
+def test_of_what_is_chosen_a_report_says_what_the_count_by_hand_says(
+    write: Write, drawn: Drawn, options: Options, data: st.DataObject
+) -> None:
+    chosen = data.draw(selections(drawn))
+    found = both(drawn, options, write, selection=chosen)
+    book, report = found.book, found.report
+    assert {name: report["history"][name] for name in ("calls", "duplicates", "annotations")} == {
+        "calls": len(book.said), "duplicates": book.duplicates, "annotations": book.annotations,
+    }  # fmt: skip
+    assert read(report["verdicts"]["closed"]) == by_verdict([(said.verdict, said.cost) for said in book.said])
+    assert read(report["verdicts"]["open"]) == by_verdict([(said.open_verdict, said.cost) for said in book.said])
+    assert report["windows_total"] == len(book.windows)
+    outcomes = {word: sums["calls"] for word, sums in report["outcomes"]["all"].items() if sums["calls"]}
+    assert outcomes == Counter(said.call.outcome or "unstated" for said in book.said)
 
 
 @WRITERS
