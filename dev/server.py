@@ -30,6 +30,8 @@ class ServerProcess(ABC):
     """
 
     name: ClassVar[str]
+    user: str | None = None
+    """Whom it runs as; None for whoever starts it."""
 
     def __init__(self, directory: Path, port: int) -> None:
         self.directory = directory.resolve()
@@ -141,6 +143,7 @@ class ServerProcess(ABC):
                 cwd=self.directory,
                 env={key: value for key, value in os.environ.items() if key not in _DISTURBING},
                 start_new_session=True,
+                user=self.user,
             )
             _children.append(child)
             # The arguments of a process appear a moment after its start; from here on it can be found.

@@ -17,11 +17,13 @@ from typing import Protocol
 import pytest
 
 from dev import stack as local_stack
+from dev.errors import StackError
 from dev.jars import ensure_jars
 from dev.java import find_java
 from dev.kafka_process import KafkaProcess
 from dev.places import shared_libs
 from dev.ports import free_port
+from dev.postgres_process import PostgresProcess, postgres_programs
 from dev.redis_process import RedisKind, RedisProcess, preferred_kind
 from dev.report import silent
 from dev.stack import Stack
@@ -34,6 +36,7 @@ __all__ = [
     "new_directory",
     "own_kafka",
     "own_redis",
+    "postgres",
     "stack",
 ]
 
@@ -108,15 +111,32 @@ def own_kafka(new_directory: Callable[[], Path], kafka_libs: tuple[Path, Path]) 
         server.kill()
 
 
+@pytest.fixture(scope="session")
+def postgres(new_directory: Callable[[], Path]) -> Iterator[PostgresProcess]:
+    """The PostgreSQL of this run; skips where there is none and none can be installed."""
+    directory = new_directory()
+    try:
+        programs = postgres_programs(directory / "setup.log", silent)
+    except StackError as error:
+        pytest.skip(str(error))
+    server = PostgresProcess(directory, programs)
+    server.start()
+    server.wait_ready(60)
+    yield server
+    server.kill()
+
+
 @contextmanager
 def _run_directory() -> Iterator[Path]:
     """A directory that is this run's for as long as its lock is held."""
     base = Path(tempfile.gettempdir()) / f"spendgate-tests-{os.getuid()}"
-    base.mkdir(mode=0o700, exist_ok=True)
+    base.mkdir(mode=0o711, exist_ok=True)
+    base.chmod(0o711)  # as root PostgreSQL runs as another user, whose directory lies below
     with (base / "lock").open("ab") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         _sweep(base)
         run = Path(tempfile.mkdtemp(prefix="run-", dir=base))
+        run.chmod(0o711)
         owner = (run / "owner").open("ab")
         fcntl.flock(owner, fcntl.LOCK_EX)
     try:
@@ -140,4 +160,7 @@ def _clear(run: Path) -> None:
         KafkaProcess(config.parent, 1, 1).kill()
     for config in run.rglob("redis.conf"):
         RedisProcess(config.parent, 1).kill()
+    for version in run.rglob("PG_VERSION"):
+        if version.parent.name == "data":
+            PostgresProcess(version.parent.parent, run, 1).kill()
     shutil.rmtree(run, ignore_errors=True)

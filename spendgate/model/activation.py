@@ -40,6 +40,13 @@ class Activation(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only
     stage: Stage = "shadow"
     ends: list[Name] = []
     settings: SettingsChange | None = None
+    signature: Annotated[str, Meta(max_length=128)] | None = None
+    """``<key id>:<base64>`` of an Ed25519 signature over ``signed_bytes``; made by the policy store."""
 
 
 encode_activation = msgspec.json.Encoder().encode
+
+
+def signed_bytes(activation: Activation) -> bytes:
+    """What the policy store signs: the whole activation but for the signature, whatever stood on the wire."""
+    return b"spendgate-activation-v1\n" + encode_activation(msgspec.structs.replace(activation, signature=None))

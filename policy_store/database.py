@@ -1,0 +1,86 @@
+"""The database: SQLite by default, PostgreSQL in production. What it cannot do now is told as StoreAway."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from policy_store.errors import StoreAway
+
+BUSY_S = 5.0
+"""How long a writer waits for another one, in SQLite."""
+_EXPECTED = "expected sqlite:///PATH or postgresql+pg8000://USER:PASSWORD@HOST/NAME"
+
+
+class Database:
+    """Transactions on one database. One object a process; threads may share it."""
+
+    def __init__(self, url: str) -> None:
+        """Raises StoreAway for what is no URL of a database that is known here."""
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise StoreAway(f"store: {_EXPECTED}") from None
+        if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+pg8000"):
+            raise StoreAway(f"store: {_EXPECTED}")
+        self.is_sqlite = parsed.drivername.startswith("sqlite")
+        try:
+            self.engine = _sqlite(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=8)
+        except (ArgumentError, NoSuchModuleError):
+            raise StoreAway(f"store: {_EXPECTED}") from None
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction; committed at the end, or nothing of it is. Raises StoreAway."""
+        with told(), self.engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.engine.dispose()
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Failures of the database as StoreAway, without its words: they may hold what was to be written."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreAway(_words(error)) from error
+
+
+def _words(error: DBAPIError) -> str:
+    text = str(error.orig).lower()
+    if "locked" in text or "busy" in text:
+        return f"store: the database is locked by another process for more than {BUSY_S:g} s; try again"
+    if "no such table" in text or "does not exist" in text or "no such column" in text:
+        return "store: the database has not been prepared; run: spendgate admin migrate"
+    if "full" in text:
+        return "store: no room is left on the disk of the database"
+    if "readonly" in text or "unable to open" in text:
+        return "store: the database's file cannot be opened for writing"
+    return f"store: the database does not answer ({type(error.orig).__name__})"
+
+
+def _sqlite(url: str) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # transactions begin by ``_begin`` alone
+    with suppress(sqlite3.OperationalError):  # where another process is changing it this moment, it does it for both
+        connection.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A reader that becomes a writer later could find that it must begin again; so all queue up at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,125 @@
+"""Policies and their versions. A version is never changed; an edit makes a new one, and voids nothing that runs."""
+
+from typing import NamedTuple
+
+from sqlalchemy import Connection, insert, select, update
+
+from policy_store.change import Change
+from policy_store.errors import Exists, NotFound, Stale
+from policy_store.lifecycle import VersionState
+from policy_store.tables import policies, versions
+from spendgate.model.canonical import canonical_bytes, policy_hash
+from spendgate.model.policy import Policy
+
+
+class Version(NamedTuple):
+    """One content of a policy. ``source``: as it was written; ``document``: its canonical form."""
+
+    tenant: str
+    policy: str
+    hash: str
+    number: int
+    document: bytes
+    source: str
+    author: str
+    created_ms: int
+    state: VersionState
+
+
+class Listed(NamedTuple):
+    """A policy and its latest version. ``revision`` goes up with every edit."""
+
+    name: str
+    revision: int
+    latest: Version
+
+
+def create(change: Change, policy: Policy, source: str) -> Listed:
+    """A new policy with its first version, a draft. Raises Exists."""
+    name = policy.metadata.name
+    if _revision(change.connection, change.tenant, name) is not None:
+        raise Exists(f"policy {name}: expected a name that is not taken; edit it instead")
+    change.connection.execute(
+        insert(policies).values(
+            tenant=change.tenant, name=name, revision=1, created_ms=change.now_ms, created_by=change.who
+        )
+    )
+    return Listed(name, 1, _add(change, policy, source, 1, None))
+
+
+def edit(change: Change, policy: Policy, source: str, revision: int) -> Listed:
+    """A new version, a draft; the same content again is the version that there is. Raises NotFound, Stale."""
+    name = policy.metadata.name
+    found = require(change.connection, change.tenant, name)
+    if found.revision != revision:
+        raise Stale(f"policy {name}: it has changed since revision {revision}; it is at {found.revision}")
+    known = version(change.connection, change.tenant, name, policy_hash(policy))
+    if known == found.latest:
+        return found
+    change.connection.execute(
+        update(policies)
+        .where(policies.c.tenant == change.tenant, policies.c.name == name)
+        .values(revision=revision + 1)
+    )
+    made = known or _add(change, policy, source, found.latest.number + 1, found.latest)
+    return Listed(name, revision + 1, made)
+
+
+def _add(change: Change, policy: Policy, source: str, number: int, before: Version | None) -> Version:
+    made = Version(
+        change.tenant, policy.metadata.name, policy_hash(policy), number, canonical_bytes(policy), source, change.who,
+        change.now_ms, "draft",
+    )  # fmt: skip
+    change.connection.execute(insert(versions).values(**made._asdict()))
+    previous = None if before is None else {"hash": before.hash, "number": before.number}
+    change.note("edit", f"policy {made.policy}", previous, {"hash": made.hash, "number": made.number})
+    return made
+
+
+def require(connection: Connection, tenant: str, name: str) -> Listed:
+    """A policy of this name. Raises NotFound."""
+    revision = _revision(connection, tenant, name)
+    if revision is None:
+        raise NotFound(f"policy {name}: there is none of this name")
+    return Listed(name, revision, history(connection, tenant, name)[-1])
+
+
+def listed(connection: Connection, tenant: str) -> list[Listed]:
+    """All policies of a tenant, by name."""
+    names = connection.scalars(select(policies.c.name).where(policies.c.tenant == tenant).order_by(policies.c.name))
+    return [require(connection, tenant, name) for name in names.all()]
+
+
+def history(connection: Connection, tenant: str, name: str) -> list[Version]:
+    """The versions of a policy, the first one first."""
+    wanted = select(versions).where(versions.c.tenant == tenant, versions.c.policy == name).order_by(versions.c.number)
+    return [Version(**row) for row in connection.execute(wanted).mappings()]
+
+
+def version(connection: Connection, tenant: str, name: str, hash_: str) -> Version | None:
+    """The version of this content."""
+    wanted = select(versions).where(versions.c.tenant == tenant, versions.c.policy == name, versions.c.hash == hash_)
+    row = connection.execute(wanted).mappings().one_or_none()
+    return None if row is None else Version(**row)
+
+
+def require_version(connection: Connection, tenant: str, name: str, hash_: str) -> Version:
+    """The version of this content, by its whole hash or the first eight digits or more. Raises NotFound."""
+    found = [each for each in history(connection, tenant, name) if len(hash_) >= 8 and each.hash.startswith(hash_)]
+    if len(found) != 1:
+        raise NotFound(f"policy {name}: expected the hash of one of its versions, or its first digits")
+    return found[0]
+
+
+def set_state(change: Change, of: Version, state: VersionState) -> None:
+    """Note how far a version has come."""
+    change.connection.execute(
+        update(versions)
+        .where(versions.c.tenant == of.tenant, versions.c.policy == of.policy, versions.c.hash == of.hash)
+        .values(state=state)
+    )
+
+
+def _revision(connection: Connection, tenant: str, name: str) -> int | None:
+    wanted = select(policies.c.revision).where(policies.c.tenant == tenant, policies.c.name == name)
+    return connection.scalar(wanted)

@@ -1,0 +1,162 @@
+"""Stagings: asked for by one person, approved by another, live in shadow, ended. See ``lifecycle`` for the moves."""
+
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Connection, insert, select, update
+
+from policy_store import tenants
+from policy_store.change import Change
+from policy_store.errors import NotFound, Refused, Stale
+from policy_store.lifecycle import LIVE, Action, StagingState, after, why_not
+from policy_store.outbox import activate, post
+from policy_store.policies import Version, require_version
+from policy_store.signing import Signer
+from policy_store.tables import stagings
+from spendgate.model.announcement import Announcement, Document
+
+
+class Staging(NamedTuple):
+    """One use of a version. ``waiver``: why it needed no simulation; ``alone``: approved by its own author."""
+
+    id: str
+    tenant: str
+    policy: str
+    hash: str
+    state: StagingState
+    revision: int
+    waiver: str | None
+    submitted_by: str
+    submitted_ms: int
+    decided_by: str | None
+    decided_ms: int | None
+    alone: bool
+    ended_by: str | None
+    ended_ms: int | None
+
+
+def submit(change: Change, policy: str, hash_: str, waiver: str | None = None) -> Staging:
+    """Ask for a version to be staged in shadow. Raises NotFound, and Refused without simulation or waiver."""
+    version = require_version(change.connection, change.tenant, policy, hash_)
+    if version.state != "simulated" and not waiver:
+        raise Refused(
+            "not_simulated",
+            f"policy {policy}: expected a simulation of exactly this version over at least one full window, "
+            "or a waiver with its reason",
+        )
+    made = Staging(
+        f"stg-{change.fresh()}", change.tenant, policy, version.hash, "submitted", 1,
+        None if version.state == "simulated" else waiver, change.who, change.now_ms, None, None, False, None, None,
+    )  # fmt: skip
+    change.connection.execute(insert(stagings).values(**made._asdict()))
+    change.note("submit", _subject(made), None, {"hash": made.hash, "waiver": made.waiver is not None}, made.waiver)
+    return made
+
+
+def approve(change: Change, id_: str, revision: int, signer: Signer, why: str | None = None) -> Staging:
+    """Stage in shadow what was asked for, and end the policy's other stagings in shadow.
+
+    Raises NotFound, Stale, and Refused for a move that is not legal and for an approver who is the author.
+    """
+    found = _for_move(change, id_, revision, "approve")
+    version = require_version(change.connection, change.tenant, found.policy, found.hash)
+    alone = change.who == version.author
+    if alone and not tenants.require(change.connection, change.tenant).one_person:
+        raise Refused(
+            "own_work",
+            f"policy {found.policy}: expected an approver who is not its author "
+            "(a team of one person can say so in its settings)",
+        )
+    ended = [
+        each
+        for each in of_policy(change.connection, change.tenant, found.policy)
+        if each.state in ("shadow", "reconciled")
+    ]
+    made = _moved(change, found, "approve", why, decided_by=change.who, decided_ms=change.now_ms, alone=alone)
+    for each in ended:
+        _moved(change, each, "supersede", f"by {made.id}", ended_by=change.who, ended_ms=change.now_ms)
+    _publish(change, signer, made, version, ended)
+    return made
+
+
+def _publish(change: Change, signer: Signer, staging: Staging, version: Version, ended: list[Staging]) -> None:
+    """Document and announcement before the activation, so that no worker meets one whose document is not there."""
+    post(change, Document(version.hash, version.document))
+    post(change, _announced(staging, "staged"))
+    activate(
+        change, signer, action="stage", staging=staging.id, policy=staging.policy, hash=staging.hash,
+        ends=[each.id for each in ended],
+    )  # fmt: skip
+    for each in ended:
+        post(change, _announced(each, "ended"))
+
+
+def decline(change: Change, id_: str, revision: int, why: str | None = None) -> Staging:
+    """Say no to what was asked for; the one who asked withdraws it so. Raises NotFound, Stale, Refused."""
+    found = _for_move(change, id_, revision, "decline")
+    action: Action = "withdraw" if change.who == found.submitted_by else "decline"
+    return _moved(change, found, action, why, decided_by=change.who, decided_ms=change.now_ms)
+
+
+def retire(change: Change, id_: str, revision: int, signer: Signer, why: str | None = None) -> Staging:
+    """End a staging that is live. Raises NotFound, Stale, Refused."""
+    found = _for_move(change, id_, revision, "retire")
+    made = _moved(change, found, "retire", why, ended_by=change.who, ended_ms=change.now_ms)
+    activate(change, signer, action="end", staging=made.id)
+    post(change, _announced(made, "ended"))
+    return made
+
+
+def enforce(change: Change, id_: str, revision: int) -> Staging:
+    """Always raises Refused, which says why: nothing here can enforce yet."""
+    found = _for_move(change, id_, revision, "enforce")
+    raise AssertionError(f"{found.id}: the table of moves lets it be enforced")
+
+
+def _for_move(change: Change, id_: str, revision: int, action: Action) -> Staging:
+    found = require(change.connection, change.tenant, id_)
+    if found.revision != revision:
+        raise Stale(f"staging {id_}: it has changed since revision {revision}; it is at {found.revision}")
+    if (reason := why_not(found.state, action)) is not None:
+        raise Refused("illegal_move", f"staging {id_}: {reason}")
+    return found
+
+
+def _moved(change: Change, staging: Staging, action: Action, why: str | None, **noted: Any) -> Staging:
+    state = cast("StagingState", after(staging.state, action))
+    made = staging._replace(state=state, revision=staging.revision + 1, **noted)
+    change.connection.execute(update(stagings).where(stagings.c.id == staging.id).values(**made._asdict()))
+    change.note(action, _subject(made), {"state": staging.state}, {"state": made.state, "alone": made.alone}, why)
+    return made
+
+
+def _announced(staging: Staging, state: Any) -> Announcement:
+    return Announcement(
+        tenant=staging.tenant, staging=staging.id, policy=staging.policy, hash=staging.hash, state=state
+    )
+
+
+def _subject(staging: Staging) -> str:
+    return f"staging {staging.id} of {staging.policy}"
+
+
+def require(connection: Connection, tenant: str, id_: str) -> Staging:
+    """A staging of the tenant. Raises NotFound."""
+    wanted = select(stagings).where(stagings.c.tenant == tenant, stagings.c.id == id_)
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"staging {id_}: there is none of this name")
+    return Staging(**row)
+
+
+def of_policy(connection: Connection, tenant: str, policy: str | None = None) -> list[Staging]:
+    """The tenant's stagings of a policy, or of all, the first one first."""
+    wanted = select(stagings).where(stagings.c.tenant == tenant)
+    if policy is not None:
+        wanted = wanted.where(stagings.c.policy == policy)
+    ordered = wanted.order_by(stagings.c.submitted_ms, stagings.c.id)
+    return [Staging(**row) for row in connection.execute(ordered).mappings()]
+
+
+def live(connection: Connection, tenant: str) -> list[Staging]:
+    """The tenant's stagings by which workers judge, or will in a moment."""
+    return [each for each in of_policy(connection, tenant) if each.state in LIVE]

@@ -1,0 +1,170 @@
+"""The tables. Times are integer milliseconds since the epoch, documents are bytes, JSON is text.
+
+``policy_store/migrations`` leads an existing database here; a test holds both equal.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_NAME, _HASH = String(128), String(64)
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself in a column of this very type alone."""
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("one_person", Boolean, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+)
+
+policies = Table(
+    "policies",
+    metadata,
+    Column("tenant", _NAME, primary_key=True),
+    Column("name", _NAME, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("created_by", _NAME, nullable=False),
+    ForeignKeyConstraint(["tenant"], ["tenants.name"]),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("tenant", _NAME, primary_key=True),
+    Column("policy", _NAME, primary_key=True),
+    Column("hash", _HASH, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("author", _NAME, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    ForeignKeyConstraint(["tenant", "policy"], ["policies.tenant", "policies.name"]),
+    UniqueConstraint("tenant", "policy", "number"),
+)
+
+simulations = Table(
+    "simulations",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("policy", _NAME, nullable=False),
+    Column("hash", _HASH, nullable=False),
+    Column("report_sha256", _HASH, nullable=False),
+    Column("engine_version", _NAME, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
+    Column("full_windows", Integer, nullable=False),
+    Column("recorded_by", _NAME, nullable=False),
+    Column("recorded_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant", "policy", "hash"], ["versions.tenant", "versions.policy", "versions.hash"]),
+    Index(None, "tenant", "policy", "hash"),
+)
+
+stagings = Table(
+    "stagings",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("policy", _NAME, nullable=False),
+    Column("hash", _HASH, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("waiver", Text),
+    Column("submitted_by", _NAME, nullable=False),
+    Column("submitted_ms", BigInteger, nullable=False),
+    Column("decided_by", _NAME),
+    Column("decided_ms", BigInteger),
+    Column("alone", Boolean, nullable=False),
+    Column("ended_by", _NAME),
+    Column("ended_ms", BigInteger),
+    ForeignKeyConstraint(["tenant", "policy", "hash"], ["versions.tenant", "versions.policy", "versions.hash"]),
+    Index(None, "tenant", "policy"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("person", _NAME, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("secret_sha256", _HASH, nullable=False),
+    Column("created_by", _NAME, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    Column("revoked_ms", BigInteger),
+    Column("replaces", String(16)),
+    ForeignKeyConstraint(["tenant"], ["tenants.name"]),
+    Index(None, "tenant"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("topic", String(16), nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("sent_ms", BigInteger),
+    Index(None, "sent_ms", "number"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("holder", _NAME, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("tenant", _NAME, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", _NAME, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(300), nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("why", Text),
+    Column("previous", _HASH, nullable=False),
+    Column("hash", _HASH, nullable=False),
+)
+
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("tenant", _NAME, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("hash", _HASH, nullable=False),
+)
