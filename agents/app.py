@@ -44,7 +44,7 @@ def build(config: Config, topics: Topics) -> App:
     outlet = Outlet(publisher, topics)
     named = _id_of(config, topics.events)
     past = Past(config.ledger, named) if config.ledger is not None else None
-    rebuild = Rebuild(_log(config, topics.events, health), topics.events, past)
+    rebuild = Rebuild(_log(config, topics.events, health), topics.events, past, config.trusts)
     shadow = Shadow(
         topic=topics.events,
         topic_id=named,
@@ -55,6 +55,7 @@ def build(config: Config, topics: Topics) -> App:
         outlet=outlet,
         now=lambda: datetime.now(UTC),
         judges={},
+        trusts=config.trusts,
     )
     return make_app(
         config.group,
@@ -72,7 +73,7 @@ def build_event_ledger(config: Config, topics: Topics) -> App:
     topic, named, root = topics.events, _id_of(config, topics.events), config.ledger or ""
 
     def open_book(partition: int, covered: int) -> Book:
-        book = EventBook(topic, named, partition, covered)
+        book = EventBook(topic, named, partition, covered, config.trusts)
         if covered >= 0:
             book.resume(LedgerLog(Ledger.open(root), named, partition))
         return book

@@ -10,6 +10,7 @@ import pyarrow as pa
 from agents import ledger_metrics as metrics
 from agents.delivery import Message
 from agents.steps import Step, instant, steps
+from agents.trust import Trust
 from spendgate.engine.seed import Acceptance
 from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of
 from spendgate.ledger.decision_rows import decision_batch_of
@@ -79,8 +80,9 @@ class Book(ABC):
 class EventBook(Book):
     """Events, those that were accepted before marked as duplicates, and activations."""
 
-    def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int) -> None:
+    def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int, trusts: Trust) -> None:
         super().__init__(topic, topic_id, partition, covered)
+        self._trusts = trusts
         self._activations: list[PlacedActivation] = []
         self._accepted: dict[str, Acceptance] = {}
 
@@ -108,7 +110,7 @@ class EventBook(Book):
         """See Book. What cannot be read is left to the shadow agent, which sets it aside."""
         fresh = self._fresh(messages, now_s)
         values = {message.offset: message.value for message in fresh}
-        for step in steps(self._topic, fresh, -1):
+        for step in steps(self._topic, fresh, -1, self._trusts):
             if step.activation is not None:
                 self._activate(step, step.activation, values[step.last] or b"")
             self._record(step)

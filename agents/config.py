@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from agents.delivery import Fatal
 from agents.ledger import Pace
 from agents.security import Security
+from agents.trust import Trust, anyone
 from agents.upkeep import Timer
+from policy_store.errors import Refused
+from policy_store.signing import Verifier
 
 WRONG_USAGE = 2
 PREFIX = "SPENDGATE_"
@@ -18,9 +21,10 @@ class Config:
     SPENDGATE_LEDGER (a folder or a URL; the ledger agents need it, the worker seeds and rebuilds from it),
     SPENDGATE_GROUP (default ``spendgate-shadow``, ``spendgate-ledger-events``, ``spendgate-ledger-decisions``),
     SPENDGATE_INSTANCE (a name for this process's slot, unique among live ones), SPENDGATE_KAFKA_SECURITY and what
-    belongs to it; for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS and, in seconds, SPENDGATE_LEDGER_COMMIT_S,
-    SPENDGATE_LEDGER_CHECKPOINT_S, SPENDGATE_LEDGER_COMPACT_S and SPENDGATE_LEDGER_VACUUM_S (0: never), and
-    SPENDGATE_LEDGER_KEEP_HOURS.
+    belongs to it; SPENDGATE_STORE_KEYS (public keys of the policy store, comma separated: whose activations the worker
+    and the agent of events obey) or SPENDGATE_DEV=1 (anybody's); for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS
+    and, in seconds, SPENDGATE_LEDGER_COMMIT_S, SPENDGATE_LEDGER_CHECKPOINT_S, SPENDGATE_LEDGER_COMPACT_S and
+    SPENDGATE_LEDGER_VACUUM_S (0: never), and SPENDGATE_LEDGER_KEEP_HOURS.
     """
 
     kafka: str
@@ -31,6 +35,7 @@ class Config:
     ledger: str | None = None
     pace: Pace = field(default_factory=Pace)
     timer: Timer = field(default_factory=Timer)
+    trusts: Trust = anyone
 
     @classmethod
     def from_environment(cls, role: str = "worker") -> "Config":
@@ -48,7 +53,24 @@ class Config:
             _said("LEDGER"),
             Pace(int(_number("LEDGER_COMMIT_ROWS", Pace().rows)), _number("LEDGER_COMMIT_S", Pace().seconds)),
             _timer(),
+            anyone if role == "ledger-decisions" else _trust(),
         )
+
+
+def _trust() -> Trust:
+    if _said("DEV") == "1":
+        return anyone
+    keys = [key.strip() for key in (_said("STORE_KEYS") or "").split(",") if key.strip()]
+    if not keys:
+        raise Fatal(
+            "expected SPENDGATE_STORE_KEYS, the public keys of the policy store, in the environment "
+            "(SPENDGATE_DEV=1 obeys unsigned stagings: in development alone)",
+            WRONG_USAGE,
+        )
+    try:
+        return Verifier(keys).is_signed
+    except Refused as error:
+        raise Fatal(f"SPENDGATE_STORE_KEYS: {error}", WRONG_USAGE) from None
 
 
 def _timer() -> Timer:

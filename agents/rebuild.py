@@ -7,6 +7,7 @@ from agents.log import Log
 from agents.metrics import SEEDED
 from agents.past import Past, steps_of, told
 from agents.steps import Step, of_tenant, steps
+from agents.trust import Trust
 from spendgate.engine.seed import Replay, Seeder, Survey, seed_instant_ms
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.policy import Policy
@@ -16,12 +17,14 @@ REFUSED = 4
 
 
 class Rebuild:
-    """Reads the log of ``topic`` again. ``past``: the ledger that holds it too, if there is one."""
+    """Reads the log of ``topic`` again. ``past``: the ledger that holds it too, if there is one; ``trusts``: which
+    activations are obeyed."""
 
-    def __init__(self, log: Log, topic: Topic, past: Past | None = None) -> None:
+    def __init__(self, log: Log, topic: Topic, past: Past | None, trusts: Trust) -> None:
         self.log = log
         self.past = past
         self._topic = topic
+        self._trusts = trusts
 
     async def require(self, partition: int, start: int) -> int:
         """Where the log begins; raises Fatal if neither it nor the ledger has all records from offset ``start`` on."""
@@ -100,5 +103,5 @@ class Rebuild:
         if start < stop:
             async for messages in self.log.read(partition, start, stop):
                 kept = messages if tenant is None else of_tenant(messages, tenant)
-                for step in steps(self._topic, kept, -1):
+                for step in steps(self._topic, kept, -1, self._trusts):
                     yield step

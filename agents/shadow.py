@@ -21,6 +21,7 @@ from agents.policies import Documents
 from agents.rebuild import REFUSED, Rebuild
 from agents.restore import restored
 from agents.steps import Step, instant, steps
+from agents.trust import Trust
 from spendgate.model.topics import Topic
 from window_counters.protocol import Change, CounterStore, PartitionId, Read, StoreUnavailable
 
@@ -40,6 +41,7 @@ class Shadow:
     outlet: Outlet
     now: Callable[[], datetime]
     judges: dict[int, PartitionJudge]
+    trusts: Trust
 
     async def handle(self, partition: int, messages: Sequence[Message]) -> None:
         """Judge a batch of one partition and make its effects durable."""
@@ -47,7 +49,7 @@ class Shadow:
             try:
                 judge = self.judges.get(partition) or await self._open(partition)
                 await self._catch_up(judge, messages[0].offset)
-                for step in steps(self.topic, messages, after=judge.applied):  # 1 decode, 3 drop what is covered
+                for step in steps(self.topic, messages, judge.applied, self.trusts):  # 1 decode, 3 drop what is covered
                     await self._pass(judge, step, live=True)
                 return
             except MarkMoved:

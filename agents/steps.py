@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from agents.delivery import Message
+from agents.trust import Trust, anyone, checked
 from spendgate.engine.calls import EPOCH, Calls
 from spendgate.model.decision import Position
 from spendgate.model.decode import Decoded, decode_message
@@ -23,13 +24,16 @@ class Step(Stretch):
     size: int = 0
 
 
-def steps(topic: Topic, messages: Iterable[Message], after: int) -> Iterator[Step]:
-    """The steps of ``messages`` beyond offset ``after``; each is applied whole, by one move of the mark."""
+def steps(topic: Topic, messages: Iterable[Message], after: int, trusts: Trust = anyone) -> Iterator[Step]:
+    """The steps of ``messages`` beyond offset ``after``; each is applied whole, by one move of the mark.
+
+    ``trusts``: which activations are obeyed; the others are set aside.
+    """
     step: Step | None = None
     for message in messages:
         if message.offset <= after:
             continue
-        decoded = decode_message(message.key, message.value, message.partition, topic.partitions)
+        decoded = checked(decode_message(message.key, message.value, message.partition, topic.partitions), trusts)
         if step is not None and (decoded.activation is not None or step.size >= MAX_EVENTS):
             yield step
             step = None

@@ -59,6 +59,7 @@ class Field:
         log = self._logs / f"{self._starts:03d}-{one.name}-{number + 1}.log"
         env = {
             "SPENDGATE_KAFKA": self.servers.kafka,
+            "SPENDGATE_DEV": "1",
             "SPENDGATE_REDIS": self.servers.redis,
             "SPENDGATE_GROUP": ground.group,
             "SPENDGATE_TOPIC_PREFIX": ground.prefix,

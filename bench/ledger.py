@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from agents.books import EventBook
 from agents.delivery import Message
+from agents.trust import anyone
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.ledger.packing import pack
 from spendgate.ledger.sample import busy_hour
@@ -66,7 +67,7 @@ class Clock:
 
 def books(log: Sequence[Message], partition: int) -> Iterator[EventBook]:
     """The log as full books, one after the other; each must be cleared before the next."""
-    book = EventBook(load_topics().events, TOPIC_ID, partition, -1)
+    book = EventBook(load_topics().events, TOPIC_ID, partition, -1, anyone)
     per_book = BOOK_ROWS // PER_MESSAGE
     for start in range(0, len(log), per_book):
         book.take(log[start : start + per_book], 0.0)

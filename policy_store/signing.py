@@ -61,7 +61,7 @@ class Verifier:
             return False
         try:
             key.verify(b64decode(signature, validate=True), signed_bytes(activation))
-        except (InvalidSignature, NotBase64):
+        except (InvalidSignature, ValueError):
             return False
         return True
 

@@ -27,6 +27,7 @@ def _worker(role: str, name: str, stack: Stack, logs: Path, ledger: Path) -> Ite
     environment = {
         **os.environ,
         "SPENDGATE_KAFKA": stack.bootstrap,
+        "SPENDGATE_DEV": "1",
         "SPENDGATE_REDIS": stack.redis_url,
         "SPENDGATE_INSTANCE": f"demo-{name}",
         "SPENDGATE_HTTP_PORT": "0",

@@ -15,7 +15,7 @@ from agents.security import Security
 from spendgate.model.topics import load_topics
 
 WRONG_USAGE, MISSING = 2, 3
-SERVERS = {"SPENDGATE_KAFKA": "broker:9092", "SPENDGATE_REDIS": "redis://127.0.0.1:1/0"}
+SERVERS = {"SPENDGATE_KAFKA": "broker:9092", "SPENDGATE_REDIS": "redis://127.0.0.1:1/0", "SPENDGATE_DEV": "1"}
 SASL = {
     "SPENDGATE_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
     "SPENDGATE_KAFKA_USERNAME": "worker",

@@ -74,6 +74,7 @@ class World:
     def _environment(self) -> dict[str, str]:
         return {
             "SPENDGATE_KAFKA": self.broker.bootstrap,
+            "SPENDGATE_DEV": "1",
             "SPENDGATE_REDIS": self.redis_url,
             "SPENDGATE_LEDGER": str(self.ledger),
             "SPENDGATE_GROUP": self.prefix,
