@@ -91,10 +91,17 @@ def _publish(change: Change, signer: Signer, staging: Staging, version: Version,
 
 
 def decline(change: Change, id_: str, revision: int, why: str | None = None) -> Staging:
-    """Say no to what was asked for; the one who asked withdraws it so. Raises NotFound, Stale, Refused."""
+    """Say no to what was asked for. Raises NotFound, Stale, Refused."""
     found = _for_move(change, id_, revision, "decline")
-    action: Action = "withdraw" if change.who == found.submitted_by else "decline"
-    return _moved(change, found, action, why, decided_by=change.who, decided_ms=change.now_ms)
+    return _moved(change, found, "decline", why, decided_by=change.who, decided_ms=change.now_ms)
+
+
+def withdraw(change: Change, id_: str, revision: int, why: str | None = None) -> Staging:
+    """Take back what oneself has asked for. Raises NotFound, Stale, Refused."""
+    found = _for_move(change, id_, revision, "withdraw")
+    if change.who != found.submitted_by:
+        raise Refused("not_yours", f"staging {id_}: expected the one who asked for it")
+    return _moved(change, found, "withdraw", why, decided_by=change.who, decided_ms=change.now_ms)
 
 
 def retire(change: Change, id_: str, revision: int, signer: Signer, why: str | None = None) -> Staging:

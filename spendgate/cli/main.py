@@ -6,6 +6,7 @@ import typer
 
 from spendgate import __version__
 from spendgate.cli import (
+    admin,
     decisions,
     demo,
     dev,
@@ -41,6 +42,8 @@ app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")
+app.add_typer(admin.app, name="admin")
+app.add_typer(admin.audit_app, name="audit")
 app.add_typer(dev.app, name="dev")
 app.command()(demo.demo)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy_store import outbox, policies, stagings, tenants
+from policy_store import audit, outbox, policies, stagings, tenants
 from policy_store.errors import Refused, Stale
 from policy_store.outbox import Row
 from policy_store.signing import Verifier
@@ -141,19 +141,16 @@ def _approve(store: Store, asked: Staging, who: str) -> None:
 
 def test_who_asked_may_withdraw_and_another_may_decline(store: Store) -> None:
     hash_ = drafted(store).latest.hash
-    for who, action in (("ann", "withdraw"), ("bob", "decline")):
+    asked = submit(store, hash_)
+    with pytest.raises(Refused, match="the one who asked"), change(store, "bob") as made:
+        stagings.withdraw(made, asked.id, asked.revision)
+    for who, move in (("ann", stagings.withdraw), ("bob", stagings.decline)):
         asked = submit(store, hash_)
         with change(store, who) as made:
-            assert stagings.decline(made, asked.id, asked.revision).state == "declined"
-            assert _last_action(store, made.connection) == action
+            assert move(made, asked.id, asked.revision).state == "declined"
+            assert audit.entries(made.connection, TENANT)[-1].action == move.__name__
     with pytest.raises(Refused, match="possible is nothing"), change(store, "bob") as made:
         stagings.approve(made, asked.id, asked.revision + 1, store.signer)
-
-
-def _last_action(store: Store, connection: object) -> str:
-    from policy_store import audit
-
-    return audit.entries(connection, TENANT)[-1].action  # type: ignore[arg-type]
 
 
 def test_settings_reach_workers_as_an_activation_with_what_changed(store: Store) -> None:

@@ -1,0 +1,107 @@
+"""The HTTP door's composition root: ``python -m gateway_shadow.app``."""
+
+import asyncio
+import logging
+import secrets
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from gateway_shadow import health, ingest, manage_people, manage_policies, manage_stagings, problems
+from gateway_shadow.auth import Doorkeeper
+from gateway_shadow.config import Config, Misconfigured
+from gateway_shadow.guard import Guard
+from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.openapi import COMMON
+from gateway_shadow.parts import Parts
+from gateway_shadow.relaying import LoopWire, keep_relaying
+from policy_store.change import Changes
+from policy_store.database import Database
+from policy_store.errors import StoreAway, StoreError
+from policy_store.migrate import require_current
+from policy_store.relay import Relay
+from policy_store.signing import read_key_file
+from spendgate import __version__
+from spendgate.cli.endpoints import Failure
+from spendgate.cli.prices import load_book
+from spendgate.model.topics import Topics, TopicsError, load_topics
+
+WRONG_USAGE, MISSING = 2, 3
+STOP_WITHIN_S = 30
+
+
+def parts_of(config: Config, topics: Topics) -> Parts:
+    """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
+    database = Database(config.store)
+    return Parts(
+        config=config,
+        database=database,
+        changes=Changes(database),
+        signer=read_key_file(config.key_file),
+        keeper=Doorkeeper(database),
+        writer=LogWriter(config.kafka, topics.events, config.limits, config.security),
+        book=load_book(config.price_book),
+    )
+
+
+def build(parts: Parts, topics: Topics) -> FastAPI:
+    """The app, wired."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        wire = LoopWire(parts.writer, topics, asyncio.get_running_loop())
+        names = {"policies": topics.policies.name, "events": topics.events.name}
+        relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")  # type: ignore[arg-type]
+        relaying = asyncio.create_task(keep_relaying(relay, stopping))
+        yield
+        stopping.set()
+        await relaying
+        await parts.writer.close()
+        parts.database.close()
+
+    app = FastAPI(
+        title="Spendgate", version=__version__, lifespan=lifespan, responses=COMMON, redirect_slashes=False,
+        description="Prove an AI spend control in shadow before you enforce it. Nothing is blocked here.",
+    )  # fmt: skip
+    app.state.parts = parts
+    problems.install(app)
+    for each in (ingest, manage_policies, manage_stagings, manage_people, health):
+        app.include_router(each.router)
+    app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
+    return app
+
+
+def main() -> int:
+    """Serve until told to stop; returns the process's exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        config, topics = Config.from_environment(), load_topics()
+        parts = parts_of(config, topics)
+        require_current(parts.database)
+    except StoreAway as error:
+        return _ended(error, MISSING)
+    except (Misconfigured, Failure, TopicsError, StoreError, ValueError, OSError) as error:
+        return _ended(error, WRONG_USAGE)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: None)  # uvicorn stops gracefully, and then sends itself the signal again
+    # asyncio's own loop: uvloop raises RuntimeError on a write to a closed transport, of which aiokafka's task for
+    # metadata dies unseen.
+    uvicorn.run(
+        build(parts, topics), host=config.host, port=config.port, loop="asyncio", http="httptools", access_log=False,
+        server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S, log_config=None,
+    )  # fmt: skip
+    return 0
+
+
+def _ended(error: Exception, code: int) -> int:
+    sys.stderr.write(f"spendgate: {str(error) or type(error).__name__}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Where the door finds its servers, and its limits: all from the environment."""
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from spendgate.cli.endpoints import kafka_security
+from spendgate.prices.events import Mode
+
+PREFIX = "SPENDGATE_"
+
+
+class Misconfigured(Exception):
+    """A setting is missing or wrong. The message names it and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one request: bytes of its body as sent and as unpacked, items, seconds until it is answered, and seconds that
+    Kafka has to acknowledge. Of all together: bytes that wait for Kafka."""
+
+    body_bytes: int = 4 * 2**20
+    unpacked_bytes: int = 16 * 2**20
+    items: int = 10_000
+    request_s: float = 30.0
+    acknowledged_s: float = 10.0
+    waiting_bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """SPENDGATE_KAFKA, SPENDGATE_STORE (the policy store's URL), SPENDGATE_STORE_KEY_FILE (its private key),
+    SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_HTTP_HOST (default 127.0.0.1),
+    SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``; default ``missing``),
+    SPENDGATE_PRICE_BOOK (a price table over the list prices)."""
+
+    kafka: str
+    store: str
+    key_file: Path
+    ledger: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    price: Mode = "missing"
+    price_book: Path | None = None
+    security: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def from_environment(cls) -> "Config":
+        """Raises Misconfigured, and Failure for the security of Kafka."""
+        missing = [PREFIX + name for name in ("KAFKA", "STORE", "STORE_KEY_FILE") if not _said(name)]
+        if missing:
+            raise Misconfigured(f"expected {' and '.join(missing)} in the environment")
+        port, price, book = _said("HTTP_PORT") or "8080", _said("PRICE") or "missing", _said("PRICE_BOOK")
+        if not port.isdecimal() or int(port) > 65535:
+            raise Misconfigured("SPENDGATE_HTTP_PORT: expected a port")
+        if price not in get_args(Mode):
+            raise Misconfigured(f"SPENDGATE_PRICE: expected one of {', '.join(get_args(Mode))}")
+        return cls(
+            _said("KAFKA") or "", _said("STORE") or "", Path(_said("STORE_KEY_FILE") or ""), _said("LEDGER"),
+            _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
+            Path(book) if book else None, _aiokafka(kafka_security()),
+        )  # fmt: skip
+
+
+def _said(name: str) -> str | None:
+    return os.environ.get(PREFIX + name) or None
+
+
+def _aiokafka(said: Mapping[str, str]) -> dict[str, Any]:
+    """The keywords of aiokafka's clients."""
+    found: dict[str, Any] = {name: value for name, value in said.items() if name != "ssl_cafile"}
+    if found.get("security_protocol", "PLAINTEXT").endswith("SSL"):
+        found["ssl_context"] = ssl.create_default_context(cafile=said.get("ssl_cafile"))
+    return found

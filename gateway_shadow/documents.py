@@ -1,0 +1,240 @@
+"""What the management API carries: requests and answers. Times are UTC, as RFC 3339."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from policy_store.api_keys import ApiKey, Role
+from policy_store.audit import Entry
+from policy_store.lifecycle import NOT_YET, actions
+from policy_store.policies import Listed, Version
+from policy_store.simulations import Simulation
+from policy_store.stagings import Staging
+from policy_store.tenants import Tenant
+from spendgate.model.settings import Settings
+from spendgate.model.text import MAX_CHARS
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_CHARS, pattern=r"^[!-~]+$")]
+Words = Annotated[str, Field(min_length=3, max_length=1000, description="In words, for the audit trail.")]
+
+
+def instant(at_ms: int | None) -> datetime | None:
+    """Milliseconds since the epoch as an aware instant."""
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Why(_Request):
+    """Why something is done."""
+
+    why: Words | None = None
+
+
+class Submission(_Request):
+    """Which version is to be staged; ``waiver``: why it needs no simulation."""
+
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$", description="The version, or its first digits.")]
+    waiver: Words | None = None
+
+
+class NewKey(_Request):
+    """A key for a person."""
+
+    person: Name
+    role: Role
+    expires_at: AwareDatetime | None = None
+
+
+class Rotation(_Request):
+    """For how long the old key goes on beside the new one."""
+
+    overlap_s: Annotated[int, Field(ge=0, le=30 * 86400)] = 3600
+    expires_at: AwareDatetime | None = None
+
+
+class NewSettings(_Request):
+    """All settings of a tenant."""
+
+    one_person: bool = False
+    settings: Settings = Settings()
+    why: Words | None = None
+
+
+class VersionDocument(BaseModel):
+    """One content of a policy."""
+
+    policy: str
+    hash: str
+    number: int
+    author: str
+    created_at: datetime | None
+    state: str
+    source: str
+    document: Any
+
+    @classmethod
+    def of(cls, found: Version) -> Self:
+        """The answer for a version."""
+        return cls(
+            policy=found.policy, hash=found.hash, number=found.number, author=found.author,
+            created_at=instant(found.created_ms), state=found.state, source=found.source,
+            document=json.loads(found.document),
+        )  # fmt: skip
+
+
+class PolicyDocument(BaseModel):
+    """A policy and its latest version."""
+
+    name: str
+    revision: int
+    latest: VersionDocument
+
+    @classmethod
+    def of(cls, found: Listed) -> Self:
+        """The answer for a policy."""
+        return cls(name=found.name, revision=found.revision, latest=VersionDocument.of(found.latest))
+
+
+class SimulationDocument(BaseModel):
+    """A recorded simulation."""
+
+    id: str
+    policy: str
+    hash: str
+    report_sha256: str
+    engine_version: str
+    source: str
+    from_: datetime | None = Field(serialization_alias="from")
+    to: datetime | None
+    full_windows: int
+    recorded_by: str
+    recorded_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Simulation) -> Self:
+        """The answer for a simulation."""
+        return cls(
+            **{name: getattr(found, name) for name in ("id", "policy", "hash", "report_sha256", "engine_version")},
+            source=found.source, from_=instant(found.from_ms), to=instant(found.to_ms),
+            full_windows=found.full_windows, recorded_by=found.recorded_by, recorded_at=instant(found.recorded_ms),
+        )  # fmt: skip
+
+
+class StagingDocument(BaseModel):
+    """One use of a version. ``alone``: approved by its own author. ``possible``: what may be done with it now."""
+
+    id: str
+    policy: str
+    hash: str
+    state: str
+    revision: int
+    waiver: str | None
+    submitted_by: str
+    submitted_at: datetime | None
+    decided_by: str | None
+    decided_at: datetime | None
+    alone: bool
+    ended_by: str | None
+    ended_at: datetime | None
+    possible: list[str]
+
+    @classmethod
+    def of(cls, found: Staging) -> Self:
+        """The answer for a staging."""
+        plain = (
+            "id",
+            "policy",
+            "hash",
+            "state",
+            "revision",
+            "waiver",
+            "submitted_by",
+            "decided_by",
+            "alone",
+            "ended_by",
+        )
+        return cls(
+            **{name: getattr(found, name) for name in plain},
+            submitted_at=instant(found.submitted_ms), decided_at=instant(found.decided_ms),
+            ended_at=instant(found.ended_ms),
+            possible=[action for action in actions(found.state) if action not in NOT_YET],
+        )  # fmt: skip
+
+
+class KeyDocument(BaseModel):
+    """A key, without what proves it."""
+
+    id: str
+    person: str
+    role: Role
+    created_by: str
+    created_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    replaces: str | None
+
+    @classmethod
+    def of(cls, found: ApiKey) -> Self:
+        """The answer for a key."""
+        return cls(
+            id=found.id, person=found.person, role=found.role, created_by=found.created_by,
+            created_at=instant(found.created_ms), expires_at=instant(found.expires_ms),
+            revoked_at=instant(found.revoked_ms), replaces=found.replaces,
+        )  # fmt: skip
+
+
+class ShownKey(BaseModel):
+    """A new key; ``key`` is shown this once."""
+
+    key: str
+    about: KeyDocument
+
+
+class SettingsDocument(BaseModel):
+    """A tenant's settings."""
+
+    tenant: str
+    revision: int
+    one_person: bool
+    settings: Settings
+
+    @classmethod
+    def of(cls, found: Tenant) -> Self:
+        """The answer for a tenant."""
+        return cls(tenant=found.name, revision=found.revision, one_person=found.one_person, settings=found.settings)
+
+
+class AuditDocument(BaseModel):
+    """One row of the trail."""
+
+    number: int
+    at: datetime | None
+    who: str
+    action: str
+    subject: str
+    before: str | None
+    after: str | None
+    why: str | None
+    previous: str
+    hash: str
+
+    @classmethod
+    def of(cls, found: Entry) -> Self:
+        """The answer for a row."""
+        plain = ("number", "who", "action", "subject", "before", "after", "why", "previous", "hash")
+        return cls(at=instant(found.at_ms), **{name: getattr(found, name) for name in plain})
+
+
+class Me(BaseModel):
+    """Who a key is."""
+
+    tenant: str
+    person: str
+    role: Role
+    rights: list[str]
+    key_id: str

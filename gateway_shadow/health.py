@@ -1,0 +1,42 @@
+"""Whether the door lives, whether it can take events, and its metrics. No key is asked for, and nothing is told."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from gateway_shadow.parts import Shared
+from policy_store.errors import StoreAway
+from policy_store.migrate import require_current
+
+router = APIRouter(tags=["health"])
+
+
+class Ready(BaseModel):
+    """``ok``, or what is missing."""
+
+    store: str
+
+
+@router.get("/health/live")
+async def live() -> dict[str, bool]:
+    """The process answers."""
+    return {"live": True}
+
+
+@router.get("/health/ready", response_model=Ready, responses={503: {"model": Ready}})
+async def ready(response: Response, parts: Shared) -> Ready:
+    """The store answers and has this program's schema. Kafka is not asked for: without it events are refused one by
+    one with a Retry-After, and everything else goes on."""
+    try:
+        await run_in_threadpool(require_current, parts.database)
+    except StoreAway as error:
+        response.status_code = 503
+        return Ready(store=str(error))
+    return Ready(store="ok")
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

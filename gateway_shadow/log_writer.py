@@ -1,0 +1,93 @@
+"""Events onto the log: packed by tenant, and done only when the broker has acknowledged all of them."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from gateway_shadow import metrics
+from gateway_shadow.config import Limits
+from gateway_shadow.problems import Problem
+from spendgate.ledger.packing import Message, pack
+from spendgate.model.event import Event
+from spendgate.model.partition import partition_of
+from spendgate.model.topics import Topic
+
+LINGER_MS = 2
+
+
+class LogWriter:
+    """Writes to ``topic``. ``waiting_bytes`` are bounded: past the limit a sender is told to come back."""
+
+    def __init__(self, bootstrap: str, topic: Topic, limits: Limits, security: Mapping[str, Any]) -> None:
+        self._topic = topic
+        self._limits = limits
+        self._settings = {
+            "bootstrap_servers": bootstrap, "acks": "all", "enable_idempotence": True, "linger_ms": LINGER_MS,
+            "max_request_size": topic.max_message_bytes, "request_timeout_ms": int(limits.acknowledged_s * 1000),
+            "metadata_max_age_ms": 60_000, **security,
+        }  # fmt: skip
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self.waiting_bytes = 0
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Return once all events are acknowledged. Raises Problem 503; then some may stand on the log, and a sender
+        that sends all of them again does no harm."""
+        messages = list(pack(events))
+        size = sum(len(message.value) for message in messages)
+        if self.waiting_bytes + size > self._limits.waiting_bytes:
+            raise _away("busy", "more events wait for Kafka than may")
+        begun = time.perf_counter()
+        self._count(size)
+        try:
+            async with asyncio.timeout(self._limits.acknowledged_s):
+                await self._send(messages)
+        except (KafkaError, TimeoutError):
+            raise _away("log_away", "Kafka did not acknowledge; send the same again, repeats are recognised") from None
+        finally:
+            self._count(-size)
+            metrics.ACKNOWLEDGED_S.observe(time.perf_counter() - begun)
+
+    async def publish(self, topic: str, key: bytes, value: bytes, partition: int | None = None) -> None:
+        """One message, acknowledged. Raises KafkaError."""
+        producer = await self._started()
+        await producer.send_and_wait(topic, value, key=key, partition=partition)
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        producer = await self._started()
+        name, partitions = self._topic.name, self._topic.partitions
+        sent = [
+            await producer.send(name, each.value, key=each.key, partition=partition_of(each.key, partitions))
+            for each in messages
+        ]
+        await asyncio.gather(*sent)
+
+    async def _started(self) -> AIOKafkaProducer:
+        """The producer; made at first use, so that the door opens while Kafka is away."""
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._settings)
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+        return self._producer
+
+    async def close(self) -> None:
+        """Send what is left, and end."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    def _count(self, size: int) -> None:
+        self.waiting_bytes += size
+        metrics.WAITING_BYTES.set(self.waiting_bytes)
+
+
+def _away(code: str, detail: str) -> Problem:
+    return Problem(503, code, detail, headers={"Retry-After": "1"})

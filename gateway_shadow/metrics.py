@@ -1,0 +1,18 @@
+"""What the door counts. Labels are of small fixed sets: no tenant, no key, no path that a sender chose."""
+
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import Scope
+
+REQUESTS = Counter("spendgate_http_requests_total", "Requests answered.", ["route", "status"])
+EVENTS = Counter("spendgate_ingested_events_total", "Events that Kafka has acknowledged.", ["route"])
+REFUSED_ITEMS = Counter("spendgate_ingest_refused_items_total", "Items of bodies that are no events.", ["route"])
+ACKNOWLEDGED_S = Histogram("spendgate_ingest_acknowledged_seconds", "From handing events to Kafka to its last word.")
+WAITING_BYTES = Gauge("spendgate_ingest_waiting_bytes", "Bytes handed to Kafka that are not acknowledged.")
+FAILED_KEYS = Counter("spendgate_failed_keys_total", "Requests with a key that is wrong, expired or revoked.")
+OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store that Kafka has acknowledged.")
+
+
+def count_request(scope: Scope, status: int | None) -> None:
+    """Count a request by the route that it met, as the program spells it."""
+    route = scope.get("route")
+    REQUESTS.labels(getattr(route, "path", "(none)"), str(status or "none")).inc()

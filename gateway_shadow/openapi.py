@@ -1,0 +1,64 @@
+"""What the OpenAPI document says of bodies that are read as they come."""
+
+from typing import Any
+
+from gateway_shadow.problems import MEDIA_TYPE, ProblemDocument
+
+_EVENT = {
+    "id": "run-42-call-7", "source": "claims-agent", "time": "2026-05-01T10:00:00Z", "team": "claims",
+    "employee": "e-17", "workflow": "prior-authorisation", "vendor": "openai", "model": "gpt-5",
+    "input_tokens": 1200, "output_tokens": 350, "cost_nano_usd": 5000000,
+}  # fmt: skip
+_CLOUD = {
+    "specversion": "1.0", "id": "c-1", "source": "gateway", "type": "prompt", "subject": "customer-1",
+    "time": "2026-05-01T10:00:00Z", "data": {"tokens": "12", "type": "input", "model": "gpt-5", "provider": "openai"},
+}  # fmt: skip
+_LITELLM = {
+    "id": "chatcmpl-1", "litellm_call_id": "l-1", "call_type": "acompletion", "startTime": 1777629600.0,
+    "endTime": 1777629601.5, "response_cost": 0.000225, "model": "gpt-5", "custom_llm_provider": "openai",
+    "prompt_tokens": 10, "completion_tokens": 5, "request_tags": ["team:claims"],
+}  # fmt: skip
+_OBJECT = {"type": "object"}
+_OBJECTS = {"type": "array", "items": _OBJECT}
+
+EVENTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [_OBJECT, _OBJECTS]},
+                "examples": {"one": {"value": _EVENT}, "several": {"value": [_EVENT]}},
+            },
+            "application/x-ndjson": {"schema": {"type": "string"}},
+            "application/cloudevents+json": {"schema": _OBJECT, "example": _CLOUD},
+            "application/cloudevents-batch+json": {"schema": _OBJECTS, "example": [_CLOUD]},
+        },
+    }
+}
+LITELLM_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"oneOf": [_OBJECT, _OBJECTS]}, "example": [_LITELLM]}},
+    }
+}
+TRACES_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": _OBJECT, "example": {"resourceSpans": []}},
+        },
+    }
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may answer, besides those of every route."""
+    return {
+        status: {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}, "description": "See the problem document."}
+        for status in statuses
+    }
+
+
+COMMON = problems(401, 403, 429, 500, 503)
+BODIES = problems(400, 413, 415, 422)

@@ -1,0 +1,35 @@
+"""What the routes share: made once by the composition root, and found on the app."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from gateway_shadow.auth import Doorkeeper
+from gateway_shadow.config import Config
+from gateway_shadow.log_writer import LogWriter
+from policy_store.change import Changes
+from policy_store.database import Database
+from policy_store.signing import Signer
+from spendgate.prices.book import PriceBook
+
+
+@dataclass
+class Parts:
+    """One process's parts."""
+
+    config: Config
+    database: Database
+    changes: Changes
+    signer: Signer
+    keeper: Doorkeeper
+    writer: LogWriter
+    book: PriceBook
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+Shared = Annotated[Parts, Depends(_parts)]

@@ -1,0 +1,124 @@
+"""What the door answers where it does not do what it was asked: ``application/problem+json`` (RFC 9457).
+
+A problem names the field and what was expected there, and never repeats a value.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from policy_store.errors import Exists, NotFound, Refused, Stale, StoreAway, StoreError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_TITLES = {
+    400: "The request cannot be read", 401: "A key is needed", 403: "The key may not do this", 404: "Not found",
+    405: "Not a method of this address", 408: "The request took too long to arrive", 409: "Not possible now",
+    412: "It has changed meanwhile", 413: "The request is too large", 415: "Not a media type that is taken here",
+    422: "Something in the request is not as expected", 428: "Which revision is meant",
+    429: "Too many failed attempts", 500: "A fault of ours", 503: "Not available now",
+}  # fmt: skip
+
+
+class FieldProblem(BaseModel):
+    """What is wrong at one place of a request. ``index``: of an item in the body, from 0."""
+
+    index: int | None = None
+    field: str | None = None
+    expected: str
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457, with what is wrong field by field, and the id under which the log knows the request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+    errors: list[FieldProblem] = []
+
+
+class Problem(HTTPException):
+    """Ends a request with a problem document. ``code`` names the kind, for programs."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, errors: Iterable[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(status, detail, dict(headers or {}))
+        self.code = code
+        self.errors = list(errors)
+
+
+def of_store(error: StoreError) -> Problem:
+    """What the store refused, as a problem."""
+    match error:
+        case NotFound():
+            return Problem(404, error.code, str(error))
+        case Stale():
+            return Problem(412, error.code, str(error))
+        case StoreAway():
+            return Problem(503, error.code, str(error), headers={"Retry-After": "2"})
+        case Exists() | Refused():
+            return Problem(409, error.code, str(error))
+        case _:
+            return Problem(500, "fault", "the store failed")
+
+
+def response_of(problem: Problem, request_id: str) -> JSONResponse:
+    """The answer."""
+    document = ProblemDocument(
+        type=f"urn:spendgate:problem:{problem.code}",
+        title=_TITLES.get(problem.status_code, "A problem"),
+        status=problem.status_code,
+        detail=problem.detail,
+        request_id=request_id,
+        errors=problem.errors,
+    )
+    return JSONResponse(
+        document.model_dump(exclude_none=True), problem.status_code, problem.headers, media_type=MEDIA_TYPE
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Have all failures of an app answered so."""
+
+    def answered(request: Request, error: Exception) -> JSONResponse:
+        return response_of(_problem_of(error), getattr(request.state, "request_id", "-"))
+
+    for kind in (HTTPException, RequestValidationError, StoreError):
+        app.add_exception_handler(kind, answered)
+
+
+def _problem_of(error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case StoreError():
+            return of_store(error)
+        case RequestValidationError():
+            return Problem(422, "bad_field", "see errors", [_field(each) for each in error.errors()])
+        case HTTPException():
+            return Problem(
+                error.status_code, "http", _TITLES.get(error.status_code, "A problem"), headers=error.headers
+            )
+        case _:
+            return Problem(500, "fault", "a fault of ours; the log has it under the request's id")
+
+
+def _field(error: Mapping[str, Any]) -> FieldProblem:
+    """Of pydantic's words only those that hold no value are passed on."""
+    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    kind = str(error["type"])
+    if kind == "extra_forbidden":
+        return FieldProblem(field=None, expected="only fields of the schema")
+    words = "valid JSON" if kind == "json_invalid" else str(error["msg"])
+    return FieldProblem(field=".".join(place) or None, expected=words)

@@ -1,0 +1,194 @@
+"""Who may do what: by the key alone, in every route, for every role and for two tenants."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import httpx
+import pytest
+
+from gateway_shadow.auth import ATTEMPTS, RIGHTS, Doorkeeper
+from gateway_shadow.problems import Problem
+from policy_store import api_keys, policies
+from policy_store.api_keys import Role
+from policy_store.database import Database
+from tests.door.conftest import TENANT, Door
+from tests.live.waiting import until
+from tests.store.conftest import Store, store, url
+from tests.store.scenes import change, policy, source, tenant
+
+__all__ = ["store", "url"]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+OPEN = {"/health/live", "/health/ready"}
+
+
+def routes(door: Door) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every route of the OpenAPI document: method, path, operation."""
+    document = httpx.get(f"{door.url}/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            yield method.upper(), path, operation
+
+
+def filled(path: str) -> str:
+    """A path with names that are nobody's."""
+    return path.replace("{name}", "secret-policy").replace("{version}", "0" * 64).replace("{id_}", "stg-of-another")
+
+
+def test_without_a_key_every_route_but_health_is_closed(shared_door: Door) -> None:
+    found = {path: httpx.request(method, shared_door.url + filled(path)) for method, path, _ in routes(shared_door)}
+    assert {path for path, answer in found.items() if answer.status_code != 401} == OPEN
+    assert len(found) > 15
+
+
+def test_every_role_gets_no_fault_and_nothing_beyond_its_rights(shared_door: Door) -> None:
+    for role in ROLES:
+        with shared_door.as_(role) as client:
+            for method, path, _ in routes(shared_door):
+                answer = client.request(method, filled(path), json={}, headers={"If-Match": '"1"'})
+                assert answer.status_code < 500, (role, method, path, answer.text)
+                if method == "GET" and path not in OPEN:
+                    operates = path.startswith(("/v1/keys", "/v1/audit"))
+                    right = "operate" if operates else "read"
+                    assert (answer.status_code == 403) == (right not in RIGHTS[role]), (role, path)
+
+
+def test_no_tenant_sees_or_moves_anything_of_another(shared_door: Door) -> None:
+    name = "secret-policy"
+    with shared_door.changes().of("victim", "vic") as made:
+        from policy_store import stagings, tenants
+
+        tenants.create(made)
+        found = policies.create(made, policy(name=name), source(name=name))
+        staging = stagings.submit(made, name, found.latest.hash, "waived for the test")
+        theirs = api_keys.create(made, "vic", "operator").key
+    marks = (name, staging.id, found.latest.hash, theirs.id)
+    names = {"{name}": name, "{version}": found.latest.hash, "{id_}": staging.id}
+    for role in ROLES:
+        with shared_door.as_(role, tenant="spy") as client:
+            for method, path, _ in routes(shared_door):
+                for id_ in (staging.id, theirs.id):
+                    at = path.replace("{id_}", id_)
+                    for part, value in names.items():
+                        at = at.replace(part, value)
+                    answer = client.request(method, at, json={"hash": found.latest.hash}, headers={"If-Match": '"1"'})
+                    assert answer.status_code not in (200, 201, 202) or not any(mark in answer.text for mark in marks)
+    with shared_door.changes().of("victim", "vic") as made:
+        assert stagings.require(made.connection, "victim", staging.id) == staging
+        assert api_keys.get(made.connection, theirs.id) == theirs
+
+
+def test_the_tenant_comes_from_the_key_and_never_from_a_header_or_a_body(shared_door: Door) -> None:
+    with shared_door.as_("viewer") as client:
+        answer = client.get("/v1/me", headers={"X-Tenant": "victim", "X-Spendgate-Tenant": "victim"})
+    assert answer.json()["tenant"] == TENANT
+
+
+def test_a_key_may_come_in_either_header(shared_door: Door) -> None:
+    text = shared_door.key("viewer")
+    assert httpx.get(f"{shared_door.url}/v1/me", headers={"X-Api-Key": text}).json()["role"] == "viewer"
+
+
+def test_a_revoked_key_is_refused_within_two_seconds(shared_door: Door) -> None:
+    with shared_door.as_("operator") as operator, shared_door.as_("viewer") as client:
+        id_ = client.get("/v1/me").json()["key_id"]
+        begun = time.monotonic()
+        assert operator.delete(f"/v1/keys/{id_}", params={"why": "leaked"}).status_code == 200
+        until(lambda: client.get("/v1/me").status_code == 401, "the key to be refused", 2)
+        assert time.monotonic() - begun < 2
+
+
+def test_keys_are_made_rotated_and_listed_without_what_proves_them(shared_door: Door) -> None:
+    with shared_door.as_("operator", tenant="keys") as operator:
+        made = operator.post("/v1/keys", json={"person": "eve", "role": "editor"})
+        assert made.status_code == 201
+        text, id_ = made.json()["key"], made.json()["about"]["id"]
+        rotated = operator.post(f"/v1/keys/{id_}/rotate", json={"overlap_s": 0})
+        assert rotated.status_code == 201
+        assert rotated.json()["about"]["replaces"] == id_
+        listed = operator.get("/v1/keys").text
+        assert text not in listed
+        assert id_ in listed
+        until(
+            lambda: httpx.get(f"{shared_door.url}/v1/me", headers={"X-Api-Key": text}).status_code == 401, "the end", 2
+        )
+        bad = operator.post("/v1/keys", json={"person": "two words", "role": "king", "extra": 1})
+    assert bad.status_code == 422
+    assert {each.get("field") for each in bad.json()["errors"]} == {"person", "role", None}
+    assert "two words" not in bad.text
+
+
+# The doorkeeper by itself, with a clock of its own
+
+
+class Seconds:
+    """A monotonic clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def made(store: Store, role: Role = "viewer") -> str:
+    with change(store, "root") as now:
+        return api_keys.create(now, "ann", role).text
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_after_many_wrong_keys_an_address_has_to_wait_and_others_do_not(store: Store) -> None:
+    tenant(store)
+    good, clock = made(store), Seconds()
+    keeper = Doorkeeper(store.database, clock, store.clock)
+    assert (await keeper.caller(good, "10.0.0.1")).tenant == "acme"
+    for _ in range(ATTEMPTS):
+        with pytest.raises(Problem) as wrong:
+            await keeper.caller("sgk_nonsense", "10.0.0.1")
+        assert wrong.value.status_code == 401
+    with pytest.raises(Problem) as wait:
+        await keeper.caller("sgk_nonsense", "10.0.0.1")
+    assert (wait.value.status_code, wait.value.headers) == (429, {"Retry-After": "61"})
+    assert (await keeper.caller(good, "10.0.0.1")).tenant == "acme", "who is known goes on"
+    with pytest.raises(Problem) as elsewhere:
+        await keeper.caller("sgk_nonsense", "10.0.0.2")
+    assert elsewhere.value.status_code == 401
+    clock.now += 61
+    with pytest.raises(Problem) as later:
+        await keeper.caller("sgk_nonsense", "10.0.0.1")
+    assert later.value.status_code == 401
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_while_the_store_is_away_known_keys_go_on_for_a_while_and_new_ones_wait(store: Store) -> None:
+    tenant(store)
+    known, new, clock = made(store), made(store), Seconds()
+    keeper = Doorkeeper(store.database, clock, store.clock)
+    await keeper.caller(known, "a")
+    keeper.database = Database("sqlite:////nowhere/at/all.db")
+    clock.now += 60
+    assert (await keeper.caller(known, "a")).person == "ann"
+    with pytest.raises(Exception, match="cannot be opened"):
+        await keeper.caller(new, "a")
+    with pytest.raises(Problem):
+        await keeper.caller(known[:-7] + "x" + known[-6:], "a")
+    clock.now += 300
+    with pytest.raises(Exception, match="cannot be opened"):
+        await keeper.caller(known, "a")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_key_that_expires_while_it_is_believed_is_not(store: Store) -> None:
+    tenant(store)
+    with change(store, "root") as now:
+        text = api_keys.create(now, "ann", "viewer", store.clock.ms + 1000).text
+    keeper = Doorkeeper(store.database, Seconds(), store.clock)
+    await keeper.caller(text, "a")
+    store.clock.ms += 1000
+    with pytest.raises(Problem) as wrong:
+        await keeper.caller(text, "a")
+    assert wrong.value.status_code == 401
