@@ -79,6 +79,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
 def main() -> int:
     """Serve until told to stop; returns the process's exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         config, topics = Config.from_environment(), load_topics()
         parts = parts_of(config, topics)

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
+from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from policy_store.api_keys import ApiKey, Role
@@ -17,7 +18,10 @@ from spendgate.model.settings import Settings
 from spendgate.model.text import MAX_CHARS
 
 Name = Annotated[str, Field(min_length=1, max_length=MAX_CHARS, pattern=r"^[!-~]+$")]
-Words = Annotated[str, Field(min_length=3, max_length=1000, description="In words, for the audit trail.")]
+NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_CHARS, pattern=r"^[!-~]+$")]
+Words = Annotated[
+    str, Field(min_length=3, max_length=1000, pattern=r"^[^\x00]*$", description="In words, for the audit trail.")
+]
 
 
 def instant(at_ms: int | None) -> datetime | None:

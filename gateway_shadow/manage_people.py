@@ -10,11 +10,13 @@ from gateway_shadow.documents import (
     AuditDocument,
     KeyDocument,
     Me,
+    NamedInPath,
     NewKey,
     NewSettings,
     Rotation,
     SettingsDocument,
     ShownKey,
+    Words,
 )
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Shared
@@ -53,7 +55,7 @@ def create_key(wanted: NewKey, caller: Operator, parts: Shared) -> ShownKey:
 
 
 @router.post("/v1/keys/{id_}/rotate", status_code=201, responses=problems(404, 409, 422))
-def rotate_key(id_: str, wanted: Rotation, caller: Operator, parts: Shared) -> ShownKey:
+def rotate_key(id_: NamedInPath, wanted: Rotation, caller: Operator, parts: Shared) -> ShownKey:
     """A new key in place of one, which goes on for a while."""
     with parts.changes.of(caller.tenant, caller.person) as change:
         return _shown(api_keys.rotate(change, id_, wanted.overlap_s * 1000, _ms(wanted)))
@@ -61,7 +63,7 @@ def rotate_key(id_: str, wanted: Rotation, caller: Operator, parts: Shared) -> S
 
 @router.delete("/v1/keys/{id_}", responses=problems(404, 409))
 def revoke_key(
-    id_: str, caller: Operator, parts: Shared, why: Annotated[str | None, Query(max_length=1000)] = None
+    id_: NamedInPath, caller: Operator, parts: Shared, why: Annotated[Words | None, Query()] = None
 ) -> KeyDocument:
     """End a key at once; every process obeys within two seconds."""
     with parts.changes.of(caller.tenant, caller.person) as change:
@@ -94,7 +96,7 @@ def set_settings(
 @router.get("/v1/audit", responses=problems(422))
 def read_audit(
     caller: Operator, parts: Shared,
-    after: Annotated[int, Query(ge=0, description="The number of the last row that was read.")] = 0,
+    after: Annotated[int, Query(ge=0, lt=2**31, description="The number of the last row that was read.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[AuditDocument]:  # fmt: skip
     """The tenant's trail, in order."""

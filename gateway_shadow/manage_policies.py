@@ -7,7 +7,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from gateway_shadow.auth import Editor, Reader
-from gateway_shadow.documents import PolicyDocument, SimulationDocument, VersionDocument
+from gateway_shadow.documents import Name, NamedInPath, PolicyDocument, SimulationDocument, VersionDocument
 from gateway_shadow.guard import body_of
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
@@ -70,7 +70,7 @@ async def create_policy(request: Request, response: Response, caller: Editor, pa
 
 
 @router.get("/v1/policies/{name}", responses=problems(404))
-def get_policy(name: str, response: Response, caller: Reader, parts: Shared) -> PolicyDocument:
+def get_policy(name: NamedInPath, response: Response, caller: Reader, parts: Shared) -> PolicyDocument:
     """A policy with its latest version; the ETag is what an edit names."""
     with parts.database.begin() as connection:
         return _told(response, policies.require(connection, caller.tenant, name))
@@ -81,7 +81,7 @@ def get_policy(name: str, response: Response, caller: Reader, parts: Shared) -> 
     responses={**_WRITTEN, **problems(404, 412, 428)},
 )  # fmt: skip
 async def edit_policy(
-    name: str, request: Request, response: Response, caller: Editor, parts: Shared, revision: IfMatch
+    name: NamedInPath, request: Request, response: Response, caller: Editor, parts: Shared, revision: IfMatch
 ) -> PolicyDocument:
     """A new version, as a draft; nothing that runs is touched. The same content again changes nothing."""
     policy, source = await _policy_of(request, parts)
@@ -97,7 +97,7 @@ async def edit_policy(
 
 
 @router.get("/v1/policies/{name}/versions", responses=problems(404))
-def list_versions(name: str, caller: Reader, parts: Shared) -> list[VersionDocument]:
+def list_versions(name: NamedInPath, caller: Reader, parts: Shared) -> list[VersionDocument]:
     """All versions, the first one first."""
     with parts.database.begin() as connection:
         policies.require(connection, caller.tenant, name)
@@ -106,9 +106,9 @@ def list_versions(name: str, caller: Reader, parts: Shared) -> list[VersionDocum
 
 @router.get("/v1/policies/{name}/diff", responses=problems(404))
 def diff_versions(
-    name: str, caller: Reader, parts: Shared,
-    before: Annotated[str, Query(description="A version's hash, or its first digits.")],
-    after: Annotated[str, Query(description="A version's hash, or its first digits.")],
+    name: NamedInPath, caller: Reader, parts: Shared,
+    before: Annotated[Name, Query(description="A version's hash, or its first digits.")],
+    after: Annotated[Name, Query(description="A version's hash, or its first digits.")],
 ) -> Changed:  # fmt: skip
     """What changed from one version to another, in words."""
     with parts.database.begin() as connection:
@@ -118,7 +118,9 @@ def diff_versions(
 
 
 @router.get("/v1/policies/{name}/versions/{version}/simulations", responses=problems(404))
-def list_simulations(name: str, version: str, caller: Reader, parts: Shared) -> list[SimulationDocument]:
+def list_simulations(
+    name: NamedInPath, version: NamedInPath, caller: Reader, parts: Shared
+) -> list[SimulationDocument]:
     """The recorded simulations of a version."""
     with parts.database.begin() as connection:
         found = policies.require_version(connection, caller.tenant, name, version)
@@ -127,7 +129,7 @@ def list_simulations(name: str, version: str, caller: Reader, parts: Shared) -> 
 
 @router.post("/v1/policies/{name}/versions/{version}/simulations", status_code=201, responses=problems(404, 409, 422))
 def simulate_version(
-    name: str, version: str, caller: Editor, parts: Shared, _: Annotated[None, Body()] = None
+    name: NamedInPath, version: NamedInPath, caller: Editor, parts: Shared, _: Annotated[None, Body()] = None
 ) -> SimulationDocument:
     """Simulate a version over the whole ledger of the tenant, and record that it was."""
     with parts.database.begin() as connection:

@@ -1,9 +1,11 @@
 """Stagings over HTTP: asked for, approved, declined, ended."""
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 
 from gateway_shadow.auth import Approver, Editor, Operator, Reader
-from gateway_shadow.documents import StagingDocument, Submission, Why
+from gateway_shadow.documents import Name, NamedInPath, StagingDocument, Submission, Why
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Shared
 from gateway_shadow.revisions import IfMatch, tagged
@@ -15,21 +17,23 @@ _MOVED = problems(404, 409, 412, 422, 428)
 
 
 @router.post("/v1/policies/{name}/stagings", status_code=201, responses=problems(404, 409, 422))
-def submit(name: str, wanted: Submission, response: Response, caller: Editor, parts: Shared) -> StagingDocument:
+def submit(name: NamedInPath, wanted: Submission, response: Response, caller: Editor, parts: Shared) -> StagingDocument:
     """Ask for a version to be staged in shadow. It must have been simulated, or the waiver says why not."""
     with parts.changes.of(caller.tenant, caller.person) as change:
         return _told(response, stagings.submit(change, name, wanted.hash, wanted.waiver))
 
 
 @router.get("/v1/stagings", responses=problems(422))
-def list_stagings(caller: Reader, parts: Shared, policy: str | None = None) -> list[StagingDocument]:
+def list_stagings(
+    caller: Reader, parts: Shared, policy: Annotated[Name | None, Query()] = None
+) -> list[StagingDocument]:
     """All stagings of a policy, or of all, the first one first."""
     with parts.database.begin() as connection:
         return [StagingDocument.of(found) for found in stagings.of_policy(connection, caller.tenant, policy)]
 
 
 @router.get("/v1/stagings/{id_}", responses=problems(404))
-def get_staging(id_: str, response: Response, caller: Reader, parts: Shared) -> StagingDocument:
+def get_staging(id_: NamedInPath, response: Response, caller: Reader, parts: Shared) -> StagingDocument:
     """One staging; the ETag is what a move names."""
     with parts.database.begin() as connection:
         return _told(response, stagings.require(connection, caller.tenant, id_))
@@ -37,7 +41,7 @@ def get_staging(id_: str, response: Response, caller: Reader, parts: Shared) -> 
 
 @router.post("/v1/stagings/{id_}/approve", responses=_MOVED)
 def approve(
-    id_: str, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
+    id_: NamedInPath, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
 ) -> StagingDocument:
     """Stage in shadow what was asked for. The approver is not its author, unless the team is one person and says so."""
     with parts.changes.of(caller.tenant, caller.person) as change:
@@ -46,7 +50,7 @@ def approve(
 
 @router.post("/v1/stagings/{id_}/decline", responses=_MOVED)
 def decline(
-    id_: str, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
+    id_: NamedInPath, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
 ) -> StagingDocument:
     """Say no to what was asked for."""
     with parts.changes.of(caller.tenant, caller.person) as change:
@@ -55,7 +59,7 @@ def decline(
 
 @router.post("/v1/stagings/{id_}/withdraw", responses=_MOVED)
 def withdraw(
-    id_: str, why: Why, response: Response, caller: Editor, parts: Shared, revision: IfMatch
+    id_: NamedInPath, why: Why, response: Response, caller: Editor, parts: Shared, revision: IfMatch
 ) -> StagingDocument:
     """Take back what oneself has asked for."""
     with parts.changes.of(caller.tenant, caller.person) as change:
@@ -64,7 +68,7 @@ def withdraw(
 
 @router.post("/v1/stagings/{id_}/retire", responses=_MOVED)
 def retire(
-    id_: str, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
+    id_: NamedInPath, why: Why, response: Response, caller: Approver, parts: Shared, revision: IfMatch
 ) -> StagingDocument:
     """End a staging."""
     with parts.changes.of(caller.tenant, caller.person) as change:
@@ -73,7 +77,7 @@ def retire(
 
 @router.post("/v1/stagings/{id_}/enforce", responses=_MOVED)
 def enforce(
-    id_: str, why: Why, response: Response, caller: Operator, parts: Shared, revision: IfMatch
+    id_: NamedInPath, why: Why, response: Response, caller: Operator, parts: Shared, revision: IfMatch
 ) -> StagingDocument:
     """Not possible yet, and the answer says why: nothing can be blocked."""
     with parts.changes.of(caller.tenant, caller.person) as change:

@@ -60,5 +60,5 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-COMMON = problems(401, 403, 429, 500, 503)
+COMMON = problems(401, 403, 422, 429, 500, 503)
 BODIES = problems(400, 413, 415, 422)
