@@ -6,8 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,17 +16,15 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from dev import stack as local
+from dev.agents import workers
 from dev.demo.afterwards import Study, study, wait_recorded
 from dev.demo.check import Verdict, compare, replayed
 from dev.demo.screen import screen
 from dev.demo.stream import Feed, Sender, ends, logged
 from dev.demo.tally import Tally
-from dev.demo.workers import workers
 from dev.errors import StackError
+from dev.ground import made_topics, running_stack
 from dev.places import CHECKOUT, home
-from dev.report import Report
-from spendgate.cli.kafka_admin import admin_client, carry_out, read_topics, remaining
 from spendgate.cli.kafka_client import Producer, topic_id_of
 from spendgate.cli.staging_board import Publisher
 from spendgate.ledger.reader_options import ReadOptions
@@ -41,7 +39,6 @@ from spendgate.model.partition import partition_of
 from spendgate.model.policy import Policy
 from spendgate.model.policy_source import read_policy
 from spendgate.model.topics import Topics, load_topics
-from spendgate.model.topics_plan import plan
 
 AGENTS = 2
 QUIET_S = 60.0
@@ -64,8 +61,8 @@ def run(wish: Wish) -> bool:
     """Run it; whether every decision was there, once or repeated unchanged, and equal to the replay's."""
     console = Console(stderr=wish.as_json)
     begun = time.monotonic()
-    with _stack(console.log if wish.as_json else console.print) as stack, ExitStack() as exits:
-        topics = _topics(stack.bootstrap)
+    with running_stack(console.log if wish.as_json else console.print) as stack, ExitStack() as exits:
+        topics = made_topics(stack.bootstrap)
         running = exits.enter_context(workers(AGENTS, stack, home() / "demo", home() / "ledger"))
         events, tenants = _events(wish)
         producer = exits.enter_context(Producer(stack.bootstrap, TIMEOUT_S, console.print))
@@ -82,26 +79,6 @@ def run(wish: Wish) -> bool:
         if not wish.leave and sys.stdin.isatty():
             _linger(console, tenants[0], learnt)
     return verdict.clean and not learnt.different
-
-
-@contextmanager
-def _stack(report: Report) -> Iterator[local.Stack]:
-    """The development stack; ended again if it was not running before."""
-    was_running = local.status(home()).ready
-    try:
-        yield local.up(home(), report)
-    finally:
-        if not was_running:
-            local.down(home(), report)
-
-
-def _topics(bootstrap: str) -> Topics:
-    topics = load_topics(replication=1)
-    with admin_client(bootstrap) as client:
-        carry_out(client, plan(topics.all, read_topics(client, [t.name for t in topics.all])), topics.all)
-        if left := remaining(client, topics.all):
-            raise StackError(f"topic {left[0].topic} is not as topics.yaml says; see: spendgate topics check")
-    return topics
 
 
 def _events(wish: Wish) -> tuple[list[Event], list[str]]:

@@ -34,3 +34,20 @@ def demo(
             raise Failure(str(error), NEEDED) from None
     if not clean:
         raise typer.Exit(FOUND)
+
+
+def quickstart(
+    leave: Annotated[bool, typer.Option("--exit", help="End after the last step, without waiting for Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """The first five minutes: a key, one event, its decision, a policy simulated and staged; each with its command."""
+    with told_clearly():
+        if find_spec("dev") is None:
+            raise Failure("expected a checkout: the quickstart starts its own servers and door", NEEDED)
+        from dev.errors import StackError
+        from dev.quickstart import run
+
+        try:
+            run(leave=leave, as_json=as_json)
+        except StackError as error:
+            raise Failure(str(error), NEEDED) from None

@@ -14,7 +14,9 @@ from spendgate.cli import (
     explain,
     import_policies,
     ledger,
+    login,
     policies,
+    policy_api,
     policy_tests,
     prices,
     send,
@@ -38,6 +40,9 @@ app.command()(diff.diff)
 app.add_typer(import_policies.app, name="import")
 app.command()(send.send)
 app.command()(decisions.decisions)
+app.command()(login.login)
+app.add_typer(login.app, name="key")
+policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
@@ -46,6 +51,7 @@ app.add_typer(admin.app, name="admin")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(dev.app, name="dev")
 app.command()(demo.demo)
+app.command()(demo.quickstart)
 
 
 def _version(wanted: bool) -> None:

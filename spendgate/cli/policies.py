@@ -1,4 +1,4 @@
-"""``spendgate policy``: publish, end and list stagings without the policy store. In development alone."""
+"""``spendgate policy publish | end | list``: stagings without the policy store. In development alone."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spendgate.model.announcement import Announcement, Board
     from spendgate.model.policy import Policy
 
-app = typer.Typer(no_args_is_help=True, help="Publish, end and list the stagings of policies (development).")
+app = typer.Typer(no_args_is_help=True, help="Policies: their life over the API; in development also without it.")
 
 DEV_ENV = "SPENDGATE_DEV"
 
