@@ -8,7 +8,7 @@ import msgspec
 from agents import metrics
 from agents.faults import fault_point
 from agents.outlet import Outlet
-from agents.partition import MarkMoved, PartitionJudge, document_names, whole
+from agents.partition import MarkMoved, PartitionJudge
 from agents.policies import Documents
 from agents.rebuild import Rebuild
 from agents.steps import Step
@@ -17,6 +17,7 @@ from spendgate.engine.names import staging_prefix
 from spendgate.engine.seed import Seeder
 from spendgate.engine.staging import TenantDocument, activated, ended_by, is_void, set_hash, settings_of
 from spendgate.model.activation import Activation
+from window_counters.documents import document_names, whole
 from window_counters.protocol import Change, CounterStore, Read
 
 log = logging.getLogger(__name__)

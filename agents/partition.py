@@ -1,10 +1,8 @@
 """One partition's judge: its tenants, all true at one mark, and what a step asks of the store and does to it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-import msgspec
 
 from agents.steps import Step
 from spendgate.engine.decisions import Source
@@ -12,47 +10,15 @@ from spendgate.engine.staging import TenantDocument
 from spendgate.engine.tenant import Changes, Prepared, Tenant
 from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
+from window_counters.documents import document_of, moving_part
 from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
 
 MAX_SLOTS = 4_000_000
 """Past this many cached slots (about 2 GB) a tenant's cache is dropped and read again as it is needed."""
 
-_PER_BATCH = ("watermark_ms", "late_ms", "duplicate_hour", "hours", "calls", "corrections")
-"""The fields of a tenant's document that a batch may change; the others change with an activation."""
-
-_AT = "at"
-"""Beside those fields: the offset of the record that wrote them."""
-
-_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_encode = msgspec.json.Encoder().encode
-
-
-def document_names(tenants: Iterable[str]) -> list[str]:
-    """Under which names the store keeps the tenants' documents: one for every batch, one for every activation."""
-    return [name for tenant in tenants for name in (tenant, _staged(tenant))]
-
-
-def _staged(tenant: str) -> str:
-    return f"{tenant} staged"
-
-
-def moving_part(tenant: str, document: TenantDocument, at: int) -> dict[str, bytes]:
-    """What a batch that ends at offset ``at`` writes of a document, by name."""
-    return {tenant: _encode({**{name: getattr(document, name) for name in _PER_BATCH}, _AT: at})}
-
-
-def whole(tenant: str, document: TenantDocument, at: int) -> dict[str, bytes]:
-    """What an activation at offset ``at`` writes of a document, by name."""
-    fixed = {name: getattr(document, name) for name in document.__struct_fields__ if name not in _PER_BATCH}
-    return {**moving_part(tenant, document, at), _staged(tenant): _encode(fixed)}
-
 
 class MarkMoved(Exception):
     """The mark is not what the cache is true for: all of it is dropped, and the step is read again."""
-
-
-class NotOfTheMark(Exception):
-    """A tenant's document is of a later record than the mark: somebody deleted the mark or set it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +63,7 @@ class PartitionJudge:
 
     def document(self, snapshot: Snapshot, tenant: str) -> TenantDocument:
         """A tenant's document as the store has it; a new tenant's is empty. Raises NotOfTheMark."""
-        parts = [snapshot.tenants[name] for name in document_names([tenant]) if name in snapshot.tenants]
-        fields = {name: raw for part in parts for name, raw in _decode(part).items()}
-        written = int(bytes(fields.pop(_AT, b"-1")))
-        if written > (snapshot.mark.offset if snapshot.mark is not None else -1):
-            raise NotOfTheMark(f"the counters of a tenant are of record {written}, and the mark is {self.applied}")
-        return msgspec.json.decode(_encode(fields), type=TenantDocument)
+        return document_of(snapshot, tenant)
 
     def admit(self, tenant: str, document: TenantDocument, policies: Mapping[str, Policy]) -> None:
         """Begin to judge a tenant from its document; ``policies`` hold all that is staged in it.

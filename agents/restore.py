@@ -4,10 +4,11 @@ import asyncio
 import logging
 
 from agents.faults import fault_point
-from agents.partition import MarkMoved, NotOfTheMark, document_names, whole
+from agents.partition import MarkMoved
 from agents.past import Past, told_of_ledger
 from spendgate.simulate.checkpoint import TenantState, decode_state
 from spendgate.simulate.checkpoints import Start, latest
+from window_counters.documents import NotOfTheMark, document_names, whole
 from window_counters.protocol import Change, CounterStore, Mark, PartitionId, Read
 
 log = logging.getLogger(__name__)

@@ -16,13 +16,14 @@ from agents.activation import Activator
 from agents.delivery import Fatal, Message, Transient
 from agents.faults import fault_point
 from agents.outlet import Outlet
-from agents.partition import MarkMoved, NotOfTheMark, PartitionJudge, document_names
+from agents.partition import MarkMoved, PartitionJudge
 from agents.policies import Documents
 from agents.rebuild import REFUSED, Rebuild
 from agents.restore import restored
 from agents.steps import Step, instant, steps
 from agents.trust import Trust
 from spendgate.model.topics import Topic
+from window_counters.documents import NotOfTheMark, document_names
 from window_counters.protocol import Change, CounterStore, PartitionId, Read, StoreUnavailable
 
 log = logging.getLogger(__name__)

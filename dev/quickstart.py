@@ -102,7 +102,8 @@ def _opened(stack: Stack, console: Console) -> Iterator[Desk]:
     database.close()
     environment = {
         "SPENDGATE_KAFKA": stack.bootstrap, "SPENDGATE_STORE": f"sqlite:///{folder / 'store.db'}",
-        "SPENDGATE_STORE_KEY_FILE": str(key_file), "SPENDGATE_LEDGER": str(home() / "ledger"),
+        "SPENDGATE_STORE_KEY_FILE": str(key_file), "SPENDGATE_REDIS": stack.redis_url,
+        "SPENDGATE_LEDGER": str(home() / "ledger"),
         "SPENDGATE_REPLICATION": "1", "SPENDGATE_HTTP_PORT": str(port), "SPENDGATE_HTTP_HOST": "127.0.0.1",
     }  # fmt: skip
     with (

@@ -11,14 +11,18 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from gateway_shadow import health, ingest, manage_people, manage_policies, manage_stagings, problems
+from gateway_shadow import check, health, ingest, manage_people, manage_policies, manage_stagings, problems
 from gateway_shadow.auth import Doorkeeper
+from gateway_shadow.breaker import Breaker
+from gateway_shadow.checking import Checker, warm
 from gateway_shadow.config import Config, Misconfigured
 from gateway_shadow.guard import Guard
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
+from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
+from gateway_shadow.staged_policies import StagedPolicies
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.errors import StoreAway, StoreError
@@ -29,6 +33,7 @@ from spendgate import __version__
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
+from window_counters.redis_store import RedisStore
 
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
@@ -36,16 +41,25 @@ STOP_WITHIN_S = 30
 
 def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
-    database = Database(config.store)
+    database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
     return Parts(
         config=config,
         database=database,
         changes=Changes(database),
         signer=read_key_file(config.key_file),
         keeper=Doorkeeper(database),
-        writer=LogWriter(config.kafka, topics.events, config.limits, config.security),
+        writer=writer,
         book=load_book(config.price_book),
+        recorder=Recorder(writer, topics.checks),
+        checker=_checker(config, topics, database),
+        breaker=Breaker(),
     )
+
+
+def _checker(config: Config, topics: Topics, database: Database) -> Checker | None:
+    if config.redis is None:
+        return None
+    return Checker(RedisStore(config.redis), topics.events, StagedPolicies(database))
 
 
 def build(parts: Parts, topics: Topics) -> FastAPI:
@@ -57,11 +71,16 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         wire = LoopWire(parts.writer, topics, asyncio.get_running_loop())
         names = {"policies": topics.policies.name, "events": topics.events.name}
         relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")  # type: ignore[arg-type]
+        if parts.checker is not None:
+            await asyncio.to_thread(warm)
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
         yield
         stopping.set()
         await relaying
+        await parts.recorder.close()
         await parts.writer.close()
+        if parts.checker is not None:
+            await parts.checker.store.close()
         parts.database.close()
 
     app = FastAPI(
@@ -70,7 +89,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
-    for each in (ingest, manage_policies, manage_stagings, manage_people, health):
+    for each in (check, ingest, manage_policies, manage_stagings, manage_people, health):
         app.include_router(each.router)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app

@@ -20,7 +20,8 @@ class Misconfigured(Exception):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Of one request: bytes of its body as sent and as unpacked, items, seconds until it is answered, and seconds that
-    Kafka has to acknowledge. Of all together: bytes that wait for Kafka."""
+    Kafka has to acknowledge. Of all together: bytes that wait for Kafka. ``check_s``: the time budget of
+    a check."""
 
     body_bytes: int = 4 * 2**20
     unpacked_bytes: int = 16 * 2**20
@@ -28,19 +29,21 @@ class Limits:
     request_s: float = 30.0
     acknowledged_s: float = 10.0
     waiting_bytes: int = 64 * 2**20
+    check_s: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """SPENDGATE_KAFKA, SPENDGATE_STORE (the policy store's URL), SPENDGATE_STORE_KEY_FILE (its private key),
-    SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_HTTP_HOST (default 127.0.0.1),
-    SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``; default ``missing``),
-    SPENDGATE_PRICE_BOOK (a price table over the list prices)."""
+    SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_REDIS (checks need it), SPENDGATE_HTTP_HOST
+    (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
+    default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices)."""
 
     kafka: str
     store: str
     key_file: Path
     ledger: str | None = None
+    redis: str | None = None
     host: str = "127.0.0.1"
     port: int = 8080
     price: Mode = "missing"
@@ -61,6 +64,7 @@ class Config:
             raise Misconfigured(f"SPENDGATE_PRICE: expected one of {', '.join(get_args(Mode))}")
         return cls(
             _said("KAFKA") or "", _said("STORE") or "", Path(_said("STORE_KEY_FILE") or ""), _said("LEDGER"),
+            _said("REDIS"),
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
         )  # fmt: skip

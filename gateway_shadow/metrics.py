@@ -9,6 +9,13 @@ REFUSED_ITEMS = Counter("spendgate_ingest_refused_items_total", "Items of bodies
 ACKNOWLEDGED_S = Histogram("spendgate_ingest_acknowledged_seconds", "From handing events to Kafka to its last word.")
 WAITING_BYTES = Gauge("spendgate_ingest_waiting_bytes", "Bytes handed to Kafka that are not acknowledged.")
 FAILED_KEYS = Counter("spendgate_failed_keys_total", "Requests with a key that is wrong, expired or revoked.")
+CHECKS = Counter("spendgate_checks_total", "Checks by what would have been said, or the fault.", ["said"])
+CHECK_S = Histogram(
+    "spendgate_check_seconds",
+    "Time that a check has taken.",
+    buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1),
+)
+CHECKS_LOST = Counter("spendgate_checks_lost_total", "Checks that could not be recorded.")
 OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store that Kafka has acknowledged.")
 
 

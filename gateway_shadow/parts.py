@@ -6,8 +6,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway_shadow.auth import Doorkeeper
+from gateway_shadow.breaker import Breaker
+from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
 from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.recording import Recorder
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.signing import Signer
@@ -25,6 +28,9 @@ class Parts:
     keeper: Doorkeeper
     writer: LogWriter
     book: PriceBook
+    recorder: Recorder
+    checker: Checker | None
+    breaker: Breaker
 
 
 def _parts(request: Request) -> Parts:

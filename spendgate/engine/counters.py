@@ -96,6 +96,11 @@ class Counters:
         self._keys[fields][values] = number
         return number
 
+    @property
+    def keys_known(self) -> int:
+        """How many combinations of ``per`` values have been numbered."""
+        return len(self._key_texts)
+
     def key_text(self, key: int) -> str:
         """A key as it stands in decisions and in the store."""
         return self._key_texts[key]
@@ -148,6 +153,14 @@ class Counters:
         for old, new in zip(self.cells[:4], cells[:4], strict=True):
             new[: int(keep.sum())] = old[:used][keep]
         return Counters(grown(table, capacity), cells, loaded=int(keep.sum()))
+
+    def forget(self) -> None:
+        """Forget all slots; counters, keys and their numbers stay. A store must be asked anew what slots hold."""
+        self.slots, self.cells, self.views = (
+            new_table(_FIRST_CAPACITY), _new_cells(_FIRST_CAPACITY), new_table(_FIRST_CAPACITY),
+        )  # fmt: skip
+        self.view_slots = np.zeros((_FIRST_CAPACITY, VIEW), np.int64)
+        self.loaded = 0
 
     def discard(self) -> None:
         """Forget what has been added since the last collection; the sums stay."""

@@ -144,6 +144,11 @@ class Tenant:
                 fields += self.names.fields(slot, bucket)
         return wanted
 
+    def forget(self) -> None:
+        """Keep the program and forget what counters hold: for a caller that reads them anew for every batch."""
+        self.counters.forget()
+        self.names = SlotNames(self.name, self.program, self.counters)
+
     def load(self, cells: Mapping[str, Sequence[int]]) -> None:
         """Take what a store holds: the values of ``unloaded()``, field by field; an absent slot is empty."""
         left = {name: iter(values) for name, values in cells.items()}

@@ -16,6 +16,7 @@ import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
 from spendgate.model.activation import Activation
+from spendgate.model.check import Check
 from spendgate.model.decision import Decision
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
@@ -46,6 +47,11 @@ def activation_schema() -> Schema:
     return _of_struct(Activation)
 
 
+def check_schema() -> Schema:
+    """The schema of a check on the wire."""
+    return _of_struct(Check)
+
+
 def decision_schema() -> Schema:
     """The schema of a decision on the wire."""
     return _of_struct(Decision)
@@ -58,6 +64,7 @@ def policy_schema() -> Schema:
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "activation": activation_schema,
+    "check": check_schema,
     "decision": decision_schema,
     "event": event_schema,
     "policy": policy_schema,

@@ -8,11 +8,12 @@ import msgspec
 from redis import Redis
 
 from agents.delivery import Message
-from agents.partition import NotOfTheMark, PartitionJudge, document_names
+from agents.partition import PartitionJudge
 from spendgate.model.decision import Decision
 from spendgate.model.rejection import Rejection
 from spendgate.simulate.replay import LogReplay
 from tests.live.owed import DECIDED_AT, Owed, place_of
+from window_counters.documents import NotOfTheMark, document_names
 from window_counters.keys import keys_of
 from window_counters.protocol import Mark, PartitionId, Read, Snapshot
 from window_counters.redis_store import RedisStore

@@ -1,0 +1,140 @@
+"""What the policies in force would say of a call that has not been made: the engine over Redis's counters, read anew.
+
+Nothing is written. The counters are those of the mark: what the log holds behind it, and calls under way, they do not
+know yet. A tenant's program is compiled once for each set of stagings, in a thread; a check then takes one round trip.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from spendgate.engine.calls import Calls, time_ms
+from spendgate.engine.decisions import Source
+from spendgate.engine.staging import Staging, TenantDocument
+from spendgate.engine.tenant import Tenant
+from spendgate.model.decision import Decision
+from spendgate.model.event import Event
+from spendgate.model.partition import partition_of
+from spendgate.model.policy import Policy
+from spendgate.model.topics import Topic
+from window_counters.documents import document_names, document_of
+from window_counters.protocol import CounterStore, Mark, PartitionId, Read, Snapshot
+
+Policies = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Policy]]]
+"""A tenant's policies by hash. Raises LookupError for one that is not known."""
+
+MAX_KEYS = 50_000
+"""Past this many combinations of ``per`` values a tenant's judge is made anew."""
+MAX_TENANTS = 1_000
+
+
+@dataclass
+class _Program:
+    """A tenant's judge for one set of stagings; one check at a time uses it."""
+
+    document: TenantDocument
+    judge: Tenant
+    in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def is_of(self, document: TenantDocument) -> bool:
+        """Whether no activation has changed anything since."""
+        return (document.stagings, document.settings) == (self.document.stagings, self.document.settings)
+
+    def clear(self) -> None:
+        """Forget what a check has read and done, also where it was broken off."""
+        self.judge.forget()
+        self.judge.adopt(self.document)
+
+
+@dataclass
+class Checker:
+    """Judges calls beforehand. Raises StoreUnavailable, NotOfTheMark, and what ``policies`` raises."""
+
+    store: CounterStore
+    topic: Topic
+    policies: Policies
+    _known: dict[str, _Program] = field(default_factory=dict)
+    _learning: dict[str, "asyncio.Task[_Program]"] = field(default_factory=dict)
+
+    async def check(self, event: Event, now: datetime) -> tuple[Decision | None, Mark | None]:
+        """What would be said of a call now, and of which mark the counters are; None where nothing is staged."""
+        while True:
+            program = self._known.get(event.tenant) or await self._learnt(event.tenant)
+            async with program.in_use:
+                try:
+                    decision, snapshot = await self._judge(program, event, now)
+                finally:
+                    program.clear()
+            if program.is_of(document_of(snapshot, event.tenant)):
+                self._let_go_of_many_keys(event.tenant, program)
+                return decision, snapshot.mark
+            if self._known.get(event.tenant) is program:
+                del self._known[event.tenant]
+
+    async def _judge(self, program: _Program, event: Event, now: datetime) -> tuple[Decision | None, Snapshot]:
+        judge = program.judge
+        prepared = judge.prepare(_calls(event, now))
+        snapshot = await self._read(event.tenant, judge.unloaded())
+        judge.load(snapshot.cells)
+        judged, _ = judge.judge(prepared, {})
+        decisions = judge.decisions(self._source(event.tenant), judged, now)
+        return (decisions[0] if decisions and program.document.stagings else None), snapshot
+
+    async def _learnt(self, tenant: str) -> _Program:
+        """A check that has no time to wait for it leaves it to the next one."""
+        task = self._learning.get(tenant)
+        if task is None:
+            task = self._learning[tenant] = asyncio.create_task(self._learn(tenant))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def _learn(self, tenant: str) -> _Program:
+        try:
+            document = document_of(await self._read(tenant, {}), tenant)
+            policies = await self.policies(tenant, [staging.hash for staging in document.stagings])
+            judge = await asyncio.to_thread(Tenant, tenant, document, policies)
+        finally:
+            del self._learning[tenant]
+        if len(self._known) >= MAX_TENANTS:
+            self._known.clear()
+        program = self._known[tenant] = _Program(document, judge)
+        return program
+
+    async def _read(self, tenant: str, cells: Mapping[str, list[str]]) -> Snapshot:
+        return await self.store.read(self._partition(tenant), Read(tenants=document_names([tenant]), cells=cells))
+
+    def _let_go_of_many_keys(self, tenant: str, program: _Program) -> None:
+        if program.judge.counters.keys_known > MAX_KEYS:
+            self._known.pop(tenant, None)
+
+    def _partition(self, tenant: str) -> PartitionId:
+        return PartitionId(self.topic.name, partition_of(tenant.encode(), self.topic.partitions))
+
+    def _source(self, tenant: str) -> Source:
+        return Source(self.topic.name, "", self._partition(tenant).partition)
+
+
+def _calls(event: Event, now: datetime) -> Calls:
+    calls = Calls()
+    calls.add_message(0, time_ms(now), [0], [event])
+    return calls
+
+
+def warm() -> None:
+    """Load the compiled engine, which takes a second or two, before the first check has to wait for it."""
+    rules = [
+        {"budget": {"cap_usd": "1", "window": window, "per": ["team"], "on_breach": "deny"}}
+        for window in ({"calendar": "day", "timezone": "UTC"}, {"rolling": "24h"}, {"lifetime": True})
+    ]
+    policy = Policy.model_validate(
+        {"apiVersion": "spendgate/v1", "kind": "Policy", "metadata": {"name": "warm"}, "spec": {"rules": rules}}
+    )
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    staging = Staging(staging="warm", policy="warm", hash="warm", stage="shadow", offset=0)
+    judge = Tenant("warm", TenantDocument(stagings=(staging,)), {"warm": policy})
+    event = Event(id="warm", source="warm", tenant="warm", time=now, team="warm", cost_nano_usd=1)
+    prepared = judge.prepare(_calls(event, now))
+    judge.load({name: [0] * len(fields) for name, fields in judge.unloaded().items()})
+    judged, _ = judge.judge(prepared, {})
+    judge.decisions(Source("warm", "", 0), judged, now)

@@ -1,0 +1,38 @@
+"""Policies by hash, from the policy store's database; a version never changes, so each is read once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy import select
+
+from policy_store.database import Database
+from policy_store.tables import versions
+from spendgate.model.canonical import from_canonical
+from spendgate.model.policy import Policy
+
+
+@dataclass
+class StagedPolicies:
+    """The policies that stagings name."""
+
+    database: Database
+    _known: dict[str, dict[str, Policy]] = field(default_factory=dict)
+
+    async def __call__(self, tenant: str, hashes: Iterable[str]) -> Mapping[str, Policy]:
+        """A tenant's policies, among them these. Raises LookupError for one that the store does not have, StoreAway."""
+        known = self._known.setdefault(tenant, {})
+        missing = [hash_ for hash_ in hashes if hash_ not in known]
+        if missing:
+            known.update(await run_in_threadpool(self._read, tenant, missing))
+        return known
+
+    def _read(self, tenant: str, hashes: list[str]) -> dict[str, Policy]:
+        wanted = select(versions.c.hash, versions.c.document).where(
+            versions.c.tenant == tenant, versions.c.hash.in_(hashes)
+        )
+        with self.database.begin() as connection:
+            found = {row.hash: from_canonical(row.document) for row in connection.execute(wanted)}
+        if len(found) < len(set(hashes)):
+            raise LookupError("a staging's document is not in the policy store")
+        return found
