@@ -7,7 +7,7 @@ LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url 
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure test-peers lint format bench-live bench-counters bench-ledger bench-simulate schemas lock clean
+.PHONY: help setup demo test test-pure test-peers lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -58,6 +58,9 @@ bench-live: $(STAMP) ## Rates and latencies beside stock Faust agents (ARGS=--qu
 
 bench-counters: $(STAMP) ## Memory and call times of the counter stores
 	$(BIN)/python -m bench.counters $(ARGS)
+
+bench-http: $(STAMP) ## The HTTP door beside apps that do less (ARGS=--quick)
+	$(BIN)/python -m bench.door $(ARGS)
 
 bench-ledger: $(STAMP) ## The ledger agent's work, beside plain Parquet of the same rows
 	$(BIN)/python -m bench.ledger $(ARGS)

@@ -4,7 +4,7 @@ Whole lists travel as one MessagePack string: an argument for each field costs r
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import msgspec
@@ -150,7 +150,7 @@ def to_integers(values: Iterable[bytes | None]) -> list[int]:
 
 def _cells(wanted: Mapping[str, Sequence[str]], values: Sequence[bytes | None]) -> dict[str, list[int]]:
     numbers = iter(to_integers(values))
-    return {slot: [next(numbers) for _ in names] for slot, names in wanted.items()}
+    return {slot: list(islice(numbers, len(names))) for slot, names in wanted.items()}
 
 
 def pack_puts(keys: Keys, cells: Mapping[str, Mapping[str, int]]) -> Iterator[Call]:

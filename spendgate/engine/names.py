@@ -20,6 +20,7 @@ class SlotNames:
         self._slots: dict[int, tuple[str, int]] = {}
         self._fields: dict[int, tuple[str, str]] = {}
         self._shared: dict[tuple[int, int], tuple[str, str]] = {}
+        self._whole: dict[tuple[int, int], list[str]] = {}
 
     def slot(self, number: int) -> tuple[str, int]:
         """The name of a slot, and the instant (ms) after which no verdict can read it."""
@@ -36,6 +37,20 @@ class SlotNames:
         if known is None:
             known = self._fields[place] = self._texts(self._counters.slot(slot).key, bucket)
         return known
+
+    def whole(self, slot: int) -> list[str]:
+        """All fields of a slot, bucket by bucket, of each the admitted and the recorded sum. Not to be changed."""
+        key, buckets = self._counters.slot(slot).key, self.buckets(slot)
+        known = self._whole.get((key, len(buckets)))
+        if known is None:
+            known = [text for bucket in buckets for text in self._texts(key, bucket)]
+            self._whole[key, len(buckets)] = known
+        return known
+
+    def forget(self) -> None:
+        """The counters have forgotten their slots: what is known by a slot's number is void, texts of keys are not."""
+        self._slots.clear()
+        self._fields.clear()
 
     def _texts(self, key: int, bucket: int) -> tuple[str, str]:
         known = self._shared.get((key, bucket))

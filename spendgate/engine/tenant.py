@@ -8,6 +8,7 @@ fails, it throws the judge away.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 import numpy as np
@@ -139,15 +140,13 @@ class Tenant:
         """The slots that must be loaded before ``judge``: slot name to its fields."""
         wanted: dict[str, list[str]] = {}
         for slot in self.counters.unloaded():
-            fields = wanted.setdefault(self.names.slot(slot)[0], [])
-            for bucket in self.names.buckets(slot):
-                fields += self.names.fields(slot, bucket)
+            wanted.setdefault(self.names.slot(slot)[0], []).extend(self.names.whole(slot))
         return wanted
 
     def forget(self) -> None:
         """Keep the program and forget what counters hold: for a caller that reads them anew for every batch."""
         self.counters.forget()
-        self.names = SlotNames(self.name, self.program, self.counters)
+        self.names.forget()
 
     def load(self, cells: Mapping[str, Sequence[int]]) -> None:
         """Take what a store holds: the values of ``unloaded()``, field by field; an absent slot is empty."""
@@ -157,10 +156,10 @@ class Tenant:
             values = left.get(self.names.slot(slot)[0])
             if values is None:
                 continue
-            for bucket in self.names.buckets(slot):
-                admitted, recorded = next(values), next(values)
-                if admitted or recorded:
-                    found.setdefault(slot, []).append((bucket, admitted, recorded))
+            buckets = self.names.buckets(slot)
+            sums = list(islice(values, 2 * len(buckets)))
+            if any(sums):
+                found[slot] = [each for each in zip(buckets, sums[::2], sums[1::2], strict=True) if each[1] or each[2]]
         self.counters.load(found)
 
     def judge(self, prepared: Prepared, known: Mapping[int, int]) -> tuple[Judgement, Changes]:
