@@ -37,7 +37,8 @@ class Config:
     """SPENDGATE_KAFKA, SPENDGATE_STORE (the policy store's URL), SPENDGATE_STORE_KEY_FILE (its private key),
     SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_REDIS (checks need it), SPENDGATE_HTTP_HOST
     (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
-    default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices)."""
+    default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
+    (default 10: how long Kafka may take to acknowledge)."""
 
     kafka: str
     store: str
@@ -67,11 +68,23 @@ class Config:
             _said("REDIS"),
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
+            Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)),
         )  # fmt: skip
 
 
 def _said(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
+
+
+def _seconds(name: str, otherwise: float) -> float:
+    text = _said(name)
+    try:
+        found = otherwise if text is None else float(text)
+    except ValueError:
+        found = -1.0
+    if not 0 < found <= 25:
+        raise Misconfigured(f"{PREFIX}{name}: expected seconds, above 0 and at most 25")
+    return found
 
 
 def _aiokafka(said: Mapping[str, str]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def test_what_a_check_says_the_decision_says_if_nothing_comes_between(world: Wor
     later = [event for event in calls(40, 2, TENANT) if event.kind == "call" and event.model is not None]
     with door.as_("ingest") as client:
         until(lambda: ask(client, {"team": "x"})["fault"] is None, "the programs compiled", 30)
-        for number, event in enumerate(later[:12]):
+        for number, event in enumerate(later[:6]):
             fresh = msgspec.structs.replace(event, id=f"later-{number}", time=datetime.now(UTC))
             asked = question(msgspec.to_builtins(fresh))
             said = ask(client, asked)
