@@ -95,7 +95,7 @@ class Doorkeeper:
         return known.caller if api_keys.proves_hash(parts.secret, known.secret_sha256) else None
 
     def _looked_up(self, id_: str) -> ApiKey | None:
-        with self.database.begin() as connection:
+        with self.database.read() as connection:
             return api_keys.get(connection, id_)
 
     def _remember(self, key: ApiKey) -> Caller:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,8 +45,10 @@ class Guard:
             await answer.problem(
                 scope, receive, Problem(503, "slow", "not answered in time", headers={"Retry-After": "1"})
             )
-        except Exception:
-            log.exception("request %s: a fault", request_id)
+        except Exception as error:  # noqa: BLE001 - no fault of ours reaches a sender as a stack trace
+            # Not its message, which may quote what was sent.
+            place = "".join(traceback.format_tb(error.__traceback__))
+            log.error("request %s: %s\n%s", request_id, type(error).__name__, place)
             await answer.problem(scope, receive, Problem(500, "fault", "the log has it under the request's id"))
         finally:
             self.under_way -= 1

@@ -46,7 +46,8 @@ class LogWriter:
         try:
             async with asyncio.timeout(self._limits.acknowledged_s):
                 await self._send(messages)
-        except (KafkaError, TimeoutError):
+        except (KafkaError, TimeoutError) as error:
+            await self._let_go_of_a_broken_producer(error)
             raise _away("log_away", "Kafka did not acknowledge; send the same again, repeats are recognised") from None
         finally:
             self._count(-size)
@@ -78,6 +79,13 @@ class LogWriter:
                     raise
                 self._producer = producer
         return self._producer
+
+    async def _let_go_of_a_broken_producer(self, error: Exception) -> None:
+        """What cannot be tried again has ended an idempotent producer for good; the next write makes another one."""
+        producer = self._producer
+        if isinstance(error, KafkaError) and not error.retriable and producer is not None:
+            self._producer = None
+            await producer.stop()
 
     async def close(self) -> None:
         """Send what is left, and end."""

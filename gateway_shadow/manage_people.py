@@ -43,7 +43,7 @@ def me(caller: Reader) -> Me:
 @router.get("/v1/keys", responses=problems())
 def list_keys(caller: Operator, parts: Shared) -> list[KeyDocument]:
     """All keys of the tenant, the first one first."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return [KeyDocument.of(found) for found in api_keys.listed(connection, caller.tenant)]
 
 
@@ -73,7 +73,7 @@ def revoke_key(
 @router.get("/v1/settings", responses=problems(404))
 def get_settings(response: Response, caller: Reader, parts: Shared) -> SettingsDocument:
     """The tenant's settings; the ETag is what a change names."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         found = tenants.require(connection, caller.tenant)
     tagged(response, found.revision)
     return SettingsDocument.of(found)
@@ -100,14 +100,14 @@ def read_audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[AuditDocument]:  # fmt: skip
     """The tenant's trail, in order."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return [AuditDocument.of(entry) for entry in audit.entries(connection, caller.tenant, after, limit)]
 
 
 @router.get("/v1/audit/verify", responses=problems())
 def verify_audit(caller: Operator, parts: Shared) -> Trail:
     """Whether a row of the tenant's trail was changed, removed or put elsewhere."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         found = [each for each in audit.verify(connection) if each.tenant == caller.tenant]
         head = audit.heads(connection).get(caller.tenant, audit.Head(0, audit.NOTHING))
     return Trail(whole=not found, head=str(head), findings=[f"row {each.number}: {each.words}" for each in found])

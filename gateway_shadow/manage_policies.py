@@ -53,7 +53,7 @@ class Changed(BaseModel):
 @router.get("/v1/policies", responses=problems())
 def list_policies(caller: Reader, parts: Shared) -> list[PolicyDocument]:
     """All policies, each with its latest version."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return [PolicyDocument.of(found) for found in policies.listed(connection, caller.tenant)]
 
 
@@ -72,7 +72,7 @@ async def create_policy(request: Request, response: Response, caller: Editor, pa
 @router.get("/v1/policies/{name}", responses=problems(404))
 def get_policy(name: NamedInPath, response: Response, caller: Reader, parts: Shared) -> PolicyDocument:
     """A policy with its latest version; the ETag is what an edit names."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return _told(response, policies.require(connection, caller.tenant, name))
 
 
@@ -99,7 +99,7 @@ async def edit_policy(
 @router.get("/v1/policies/{name}/versions", responses=problems(404))
 def list_versions(name: NamedInPath, caller: Reader, parts: Shared) -> list[VersionDocument]:
     """All versions, the first one first."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         policies.require(connection, caller.tenant, name)
         return [VersionDocument.of(found) for found in policies.history(connection, caller.tenant, name)]
 
@@ -111,7 +111,7 @@ def diff_versions(
     after: Annotated[Name, Query(description="A version's hash, or its first digits.")],
 ) -> Changed:  # fmt: skip
     """What changed from one version to another, in words."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         old, new = (policies.require_version(connection, caller.tenant, name, each) for each in (before, after))
     found = diff_policies(from_canonical(old.document), from_canonical(new.document))
     return Changed(changes=[change.words for change in found.changes])
@@ -122,7 +122,7 @@ def list_simulations(
     name: NamedInPath, version: NamedInPath, caller: Reader, parts: Shared
 ) -> list[SimulationDocument]:
     """The recorded simulations of a version."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         found = policies.require_version(connection, caller.tenant, name, version)
         return [SimulationDocument.of(each) for each in simulations.of(connection, caller.tenant, name, found.hash)]
 
@@ -132,7 +132,7 @@ def simulate_version(
     name: NamedInPath, version: NamedInPath, caller: Editor, parts: Shared, _: Annotated[None, Body()] = None
 ) -> SimulationDocument:
     """Simulate a version over the whole ledger of the tenant, and record that it was."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         found = policies.require_version(connection, caller.tenant, name, version)
     facts = simulated(parts.config.ledger, caller.tenant, from_canonical(found.document))
     with parts.changes.of(caller.tenant, caller.person) as change:

@@ -28,14 +28,14 @@ def list_stagings(
     caller: Reader, parts: Shared, policy: Annotated[Name | None, Query()] = None
 ) -> list[StagingDocument]:
     """All stagings of a policy, or of all, the first one first."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return [StagingDocument.of(found) for found in stagings.of_policy(connection, caller.tenant, policy)]
 
 
 @router.get("/v1/stagings/{id_}", responses=problems(404))
 def get_staging(id_: NamedInPath, response: Response, caller: Reader, parts: Shared) -> StagingDocument:
     """One staging; the ETag is what a move names."""
-    with parts.database.begin() as connection:
+    with parts.database.read() as connection:
         return _told(response, stagings.require(connection, caller.tenant, id_))
 
 

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from policy_store.errors import Exists, NotFound, Refused, Stale, StoreAway, StoreError
+from spendgate.model.text import echo_field
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,7 @@ def _field(error: Mapping[str, Any]) -> FieldProblem:
     place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
     kind = str(error["type"])
     if kind == "extra_forbidden":
-        return FieldProblem(field=None, expected="only fields of the schema")
+        named = ".".join([*place[:-1], *map(echo_field, place[-1:])])
+        return FieldProblem(field=named or None, expected="only fields of the schema")
     words = "valid JSON" if kind == "json_invalid" else str(error["msg"])
     return FieldProblem(field=".".join(place) or None, expected=words)

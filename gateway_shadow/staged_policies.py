@@ -31,7 +31,7 @@ class StagedPolicies:
         wanted = select(versions.c.hash, versions.c.document).where(
             versions.c.tenant == tenant, versions.c.hash.in_(hashes)
         )
-        with self.database.begin() as connection:
+        with self.database.read() as connection:
             found = {row.hash: from_canonical(row.document) for row in connection.execute(wanted)}
         if len(found) < len(set(hashes)):
             raise LookupError("a staging's document is not in the policy store")

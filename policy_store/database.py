@@ -12,15 +12,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from policy_store.errors import StoreAway
 
 BUSY_S = 5.0
-"""How long a writer waits for another one, in SQLite."""
+_READS = "spendgate_reads"
 _EXPECTED = "expected sqlite:///PATH or postgresql+pg8000://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
     """Transactions on one database. One object a process; threads may share it."""
 
-    def __init__(self, url: str) -> None:
-        """Raises StoreAway for what is no URL of a database that is known here."""
+    def __init__(self, url: str, busy_s: float = BUSY_S) -> None:
+        """``busy_s``: for so long a writer waits for another one, in SQLite. Raises StoreAway for what is no URL of a
+        database that is known here."""
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -29,7 +30,9 @@ class Database:
             raise StoreAway(f"store: {_EXPECTED}")
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         try:
-            self.engine = _sqlite(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=8)
+            self.engine = (
+                _sqlite(url, busy_s) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=8)
+            )
         except (ArgumentError, NoSuchModuleError):
             raise StoreAway(f"store: {_EXPECTED}") from None
 
@@ -37,6 +40,12 @@ class Database:
     def begin(self) -> Iterator[Connection]:
         """A transaction; committed at the end, or nothing of it is. Raises StoreAway."""
         with told(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, and waits for no writer. Raises StoreAway."""
+        with told(), self.engine.connect().execution_options(**{_READS: True}) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
@@ -56,7 +65,7 @@ def told() -> Iterator[None]:
 def _words(error: DBAPIError) -> str:
     text = str(error.orig).lower()
     if "locked" in text or "busy" in text:
-        return f"store: the database is locked by another process for more than {BUSY_S:g} s; try again"
+        return "store: another process has held the database for too long; try again"
     if "no such table" in text or "does not exist" in text or "no such column" in text:
         return "store: the database has not been prepared; run: spendgate admin migrate"
     if "full" in text:
@@ -66,8 +75,8 @@ def _words(error: DBAPIError) -> str:
     return f"store: the database does not answer ({type(error.orig).__name__})"
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
+def _sqlite(url: str, busy_s: float) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": busy_s, "check_same_thread": False})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -82,5 +91,6 @@ def _prepare(connection: Any, _: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A reader that becomes a writer later could find that it must begin again; so all queue up at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # A reader that becomes a writer later could find that it must begin again; so writers queue up at once.
+    reads = connection.get_execution_options().get(_READS)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -29,7 +29,7 @@ def migrate(database: Database, to: str = "head") -> tuple[str | None, str | Non
 
 def require_current(database: Database) -> None:
     """Raises StoreAway unless the database has the schema of this program."""
-    with database.begin() as connection:
+    with database.read() as connection:
         found, wanted = _revision(connection), _script().get_current_head()
     if found != wanted:
         _require_known(found)

@@ -55,7 +55,10 @@ class Relay:
         return sent
 
     def _next(self) -> outbox.Row | None:
-        """The first row that waits, if this process may send it."""
+        """The first row that waits, if this process may send it. While nothing waits, nothing is written."""
+        with self.database.read() as connection:
+            if not outbox.waiting(connection, 1):
+                return None
         with self.database.begin() as connection:
             rows = outbox.waiting(connection, 1)
             if not rows or not outbox.take_lease(connection, self.holder, self.now_ms(), LEASE_MS):

@@ -38,6 +38,8 @@ COLUMNS = (
     "model_map_information",
 )  # fmt: skip
 """Columns that are read."""
+CHECK_ID = "spendgate_check_id"
+"""Where ``integrations/litellm`` notes the check that a call settles, in its metadata."""
 _EMPTY: tuple[object, ...] = (None, "", "{}", "[]", "null", {}, [])
 
 
@@ -82,6 +84,7 @@ class LiteLLM:
             "cache_hit": truth(row.get("cache_hit"), "cache_hit"),
             "latency_ms": None if ended is None else max((ended - begun) // timedelta(milliseconds=1), 0),
             "cost_nano_usd": _cost(row, told),
+            "check_id": name(dict(_said(row, told)).get(CHECK_ID), "check_id"),
             **_tokens(row, told),
             **self._owners(row, told),
         }

@@ -204,4 +204,5 @@ def test_a_question_with_content_is_refused_by_name(shared_door: Door) -> None:
     with shared_door.as_("ingest") as client:
         answer = client.post("/v1/check", json={"team": "red", "prompt": "the patient said"})
     assert answer.status_code == 422
+    assert [each["field"] for each in answer.json()["errors"]] == ["prompt"]
     assert "patient" not in answer.text

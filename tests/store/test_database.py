@@ -1,0 +1,46 @@
+"""Readers wait for nobody; a writer that waits too long is told so; what the database says is never passed on."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from policy_store import policies
+from policy_store.database import Database
+from policy_store.errors import StoreAway
+from tests.store.conftest import Store
+from tests.store.scenes import TENANT, change, drafted, policy, source
+
+
+def test_a_reader_waits_for_no_writer_and_sees_nothing_half_done(store: Store) -> None:
+    drafted(store)
+    reader = Database(store.url, busy_s=0.01)
+    with change(store, "bob") as made:
+        policies.edit(made, policy("600"), source("600"), 1)
+        with reader.read() as connection:
+            assert policies.require(connection, TENANT, "marketing-monthly").revision == 1
+    with reader.read() as connection:
+        assert policies.require(connection, TENANT, "marketing-monthly").revision == 2
+    reader.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_a_writer_that_waits_too_long_is_told_to_try_again(store: Store) -> None:
+    other = Database(store.url, busy_s=0.01)
+    with change(store), pytest.raises(StoreAway, match="try again"), other.begin():
+        pytest.fail("two writers at once")
+    with other.begin() as connection:
+        connection.execute(text("UPDATE leases SET holder = 'nobody'"))
+    other.close()
+
+
+def test_what_a_failing_statement_holds_is_not_told(store: Store) -> None:
+    with pytest.raises(StoreAway) as told, store.database.begin() as connection:
+        connection.execute(text("SELECT * FROM nowhere WHERE name = 'the-patient-said'"))
+    assert "patient" not in str(told.value)
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"not a database at all, however long this text may be" * 100)
+    with pytest.raises(StoreAway, match="does not answer"), Database(f"sqlite:///{tmp_path / 'store.db'}").begin():
+        pytest.fail("opened")
