@@ -70,6 +70,7 @@ bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare r
 
 lock: ## Resolve both locks anew (needs uv)
 	uv pip compile pyproject.toml --extra services --extra dev $(LOCK) --output-file requirements.lock
+	echo 'litellm[proxy]' | uv pip compile - $(LOCK) --output-file peers/litellm.lock
 	uv pip compile pyproject.toml --all-extras --constraint requirements.lock $(LOCK) --output-file requirements-peers.lock
 
 clean: ## Remove what was built, but not .dev

@@ -27,7 +27,7 @@ import httpx
 from bench.processes import Process, wait_for
 from dev import stack as local
 from dev.ground import made_topics
-from dev.places import shared_libs
+from dev.places import home, shared_libs
 from dev.ports import free_port
 from policy_store import api_keys, policies, stagings, tenants
 from policy_store.change import Changes
@@ -209,9 +209,38 @@ def main(arguments: Sequence[str]) -> None:
         try:
             with servers(Path(name), stack) as made:
                 figures = asyncio.run(_measured(made, 10 if quick else 1))
+            with litellm(Path(name)) as proxy:
+                if proxy is not None:
+                    _add_litellm(figures, *asyncio.run(_of_litellm(proxy, 10 if quick else 1)))
         finally:
             local.down(Path(name) / "stack")
     print(json.dumps(figures))
+
+
+@contextmanager
+def litellm(folder: Path) -> Iterator[Server | None]:
+    """A LiteLLM proxy with a provider's budget and a mocked model; None until `make test-peers` has installed one."""
+    command = home() / "peers" / "litellm" / "bin" / "litellm"
+    if not command.exists():
+        yield None
+        return
+    master, port = "sk-" + "0123456789abcdef" * 4, free_port()
+    model = {"model": "openai/gpt-4o", "api_key": "none", "mock_response": "ok"}
+    config = {
+        "model_list": [{"model_name": "gpt-4o", "litellm_params": model}],
+        "general_settings": {"master_key": master},
+        "router_settings": {"provider_budget_config": {"openai": {"budget_limit": 1e9, "time_period": "1d"}}},
+    }
+    (folder / "litellm.yaml").write_text(json.dumps(config))
+    arguments = ["--config", str(folder / "litellm.yaml"), "--port", str(port), "--host", "127.0.0.1"]
+    env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": ""}
+    process = Process("litellm", arguments, env, folder / "litellm.log", str(command))
+    server = Server("litellm", process, f"http://127.0.0.1:{port}", {"Authorization": f"Bearer {master}"})
+    try:
+        wait_for("LiteLLM", server.answers, [process], 120)
+        yield server
+    finally:
+        process.end()
 
 
 async def _measured(made: dict[str, Server], less: int) -> dict[str, Any]:
@@ -237,10 +266,28 @@ async def _measured(made: dict[str, Server], less: int) -> dict[str, Any]:
         "latency_ms": checks["latency_ms"],
         "events_per_s_a_core": ingest,
         "checks_per_s": checks["per_s"],
-        "not_measured": {"check_vs_litellm": "no LiteLLM proxy is started here yet"},
+        "not_measured": {"check_vs_litellm": "no LiteLLM here; make test-peers installs one"},
         "versions": {name: version(name) for name in ("fastapi", "uvicorn", "aiokafka", "msgspec")},
         "python": platform.python_version(), "command": "make bench-http",
     }  # fmt: skip
+
+
+async def _of_litellm(proxy: Server, less: int) -> tuple[float, dict[str, float]]:
+    """Calls a second of a mocked model behind a budget, and their latency at a rate that it keeps up with."""
+    path = "/v1/chat/completions"
+    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}).encode()
+    per_s = 0.0
+    for _ in range(ROUNDS):
+        wall_s, _ = await throughput(proxy, path, [body] * (600 // less))
+        per_s = max(per_s, 600 // less / wall_s)
+    return per_s, _percentiles(await latencies(proxy, path, lambda _: body, 50, 1000 // less))
+
+
+def _add_litellm(figures: dict[str, Any], per_s: float, latency: dict[str, float]) -> None:
+    figures["ratios"]["check_vs_litellm"] = round(figures["checks_per_s"]["door"] / per_s, 2)
+    figures["checks_per_s"]["litellm"] = round(per_s)
+    figures["latency_ms"]["litellm_call_50_per_s"] = latency
+    del figures["not_measured"]
 
 
 async def _checks(made: dict[str, Server], less: int) -> dict[str, Any]:

@@ -22,12 +22,14 @@ class BenchError(Exception):
 class Process:
     """One process and its log."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path, program: str = sys.executable
+    ) -> None:
         self.name = name
         self.log = log
         with log.open("wb") as out:
             self._child = subprocess.Popen(
-                [sys.executable, *command], env={**os.environ, **env}, stdout=out, stderr=subprocess.STDOUT
+                [program, *command], env={**os.environ, **env}, stdout=out, stderr=subprocess.STDOUT
             )
 
     @property

@@ -1,6 +1,7 @@
 """The HTTP door's composition root: ``python -m gateway_shadow.app``."""
 
 import asyncio
+import gc
 import logging
 import secrets
 import signal
@@ -37,6 +38,8 @@ from window_counters.redis_store import RedisStore
 
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
+GARBAGE = 50_000
+"""How many containers may be made, beyond those let go, before the collector looks; a look delays a check."""
 
 
 def parts_of(config: Config, topics: Topics) -> Parts:
@@ -107,6 +110,9 @@ def main() -> int:
         return _ended(error, MISSING)
     except (Misconfigured, Failure, TopicsError, StoreError, ValueError, OSError) as error:
         return _ended(error, WRONG_USAGE)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: None)  # uvicorn stops gracefully, and then sends itself the signal again
     # asyncio's own loop: uvloop raises RuntimeError on a write to a closed transport, of which aiokafka's task for

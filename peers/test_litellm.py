@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SECRET = "the-patient-said"
 MASTER = "sk-" + "0123456789abcdef" * 4
 HOME = ROOT / ".dev" / "peers" / "litellm"
+LOCKED = ("--disable-pip-version-check", "--require-hashes", "-r", str(ROOT / "peers" / "litellm.lock"))
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +35,7 @@ def litellm() -> Path:
     command = HOME / "bin" / "litellm"
     if not command.exists():
         venv.create(HOME, with_pip=True, clear=True)
-        command_line = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", "litellm[proxy]"]
+        command_line = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", *LOCKED]
         installed = subprocess.run(command_line, capture_output=True, text=True, check=False)
         if installed.returncode:
             pytest.skip(f"LiteLLM cannot be installed here: {installed.stderr.splitlines()[-1:]}")
