@@ -1,6 +1,6 @@
 """Events in: our own, CloudEvents, LiteLLM's callback and OTLP spans. A 202 only after Kafka has acknowledged."""
 
-from typing import Any
+from collections.abc import Callable
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -26,6 +26,8 @@ router = APIRouter(tags=["ingest"])
 SLOW_BYTES = 64 * 1024
 """Bodies above this are read in a thread, so that a large one delays no other request for long."""
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
+Adapter = Callable[[bytes, str], Found]
+"""From a body and its tenant to events and problems; raises BadBody."""
 
 
 class Accepted(BaseModel):
@@ -42,7 +44,7 @@ async def post_events(request: Request, caller: Sender, parts: Shared) -> Respon
     """Take events: one, an array, a line each; CloudEvents structured, batched or binary."""
     kind = _media_type(request)
     body = await body_of(request, parts.config.limits)
-    found = await _read(body, _adapter(kind, request), caller)
+    found = await _read(body, _adapter(kind, request), caller, parts)
     return await _taken(found, caller, parts, "/v1/events")
 
 
@@ -52,7 +54,7 @@ async def post_events(request: Request, caller: Sender, parts: Shared) -> Respon
 async def post_litellm(request: Request, caller: Sender, parts: Shared) -> Response:
     """Take what LiteLLM's ``generic_api`` callback sends, in any of its framings; it names no Content-Type."""
     body = await body_of(request, parts.config.limits)
-    found = await _read(body, litellm_events, caller)
+    found = await _read(body, litellm_events, caller, parts)
     return await _taken(found, caller, parts, "/v1/ingest/litellm")
 
 
@@ -63,7 +65,7 @@ async def post_traces(request: Request, caller: Sender, parts: Shared) -> Respon
     if kind not in (PROTOBUF, JSON):
         raise _not_taken(f"{PROTOBUF} or {JSON}")
     body = await body_of(request, parts.config.limits)
-    found = await _read(body, spans_in_json if kind == JSON else spans_in_protobuf, caller)
+    found = await _read(body, spans_in_json if kind == JSON else spans_in_protobuf, caller, parts)
     await _write(found, parts, "/v1/traces")
     words = "; ".join(f"{each.field}: expected {each.expected}" for each in found.problems[:5])
     if kind == JSON:
@@ -79,7 +81,7 @@ def _not_taken(expected: str) -> Problem:
     return Problem(415, "bad_media_type", f"Content-Type: expected {expected}")
 
 
-def _adapter(kind: str, request: Request) -> Any:
+def _adapter(kind: str, request: Request) -> Adapter:
     headers = request.headers
     if "ce-specversion" in headers:
         return lambda body, tenant: cloudevents.binary(headers, body, tenant)
@@ -92,15 +94,18 @@ def _adapter(kind: str, request: Request) -> Any:
     raise _not_taken(f"{JSON}, application/x-ndjson, application/cloudevents+json or ...-batch+json")
 
 
-async def _read(body: bytes, adapter: Any, caller: Caller) -> Found:
+async def _read(body: bytes, adapter: Adapter, caller: Caller, parts: Parts) -> Found:
+    """The events of a body, priced."""
+
+    def read() -> Found:
+        found = adapter(body, caller.tenant)
+        found.events = list(price_events(found.events, parts.book, parts.config.price, PriceTally()))
+        return found
+
     try:
-        if len(body) > SLOW_BYTES:
-            found: Found = await run_in_threadpool(adapter, body, caller.tenant)
-        else:
-            found = adapter(body, caller.tenant)
+        return await run_in_threadpool(read) if len(body) > SLOW_BYTES else read()
     except BadBody as bad:
         raise Problem(400, "bad_body", str(bad)) from None
-    return found
 
 
 async def _taken(found: Found, caller: Caller, parts: Parts, route: str) -> Response:
@@ -118,8 +123,7 @@ async def _write(found: Found, parts: Parts, route: str) -> None:
     items = len(found.events) + len(found.problems)
     if items > parts.config.limits.items:
         raise Problem(413, "too_many_items", f"expected at most {parts.config.limits.items} items in a body")
-    priced = list(price_events(found.events, parts.book, parts.config.price, PriceTally()))
-    if priced:
-        await parts.writer.write(priced)
-    metrics.EVENTS.labels(route).inc(len(priced))
+    if found.events:
+        await parts.writer.write(found.events)
+    metrics.EVENTS.labels(route).inc(len(found.events))
     metrics.REFUSED_ITEMS.labels(route).inc(len(found.problems))
