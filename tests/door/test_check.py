@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from policy_store import tenants
-from policy_store.database import Database
-from policy_store.migrate import migrate
-from policy_store.signing import make_key_file
 from spendgate.model.check import Check
 from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
 from tests.door.conftest import TENANT, Door
-from tests.door.test_end_to_end import opened, send, settle, stage
+from tests.door.test_end_to_end import door_onto, opened, send, settle, stage
 from tests.live.conftest import MakeWorld, make_world, world
 from tests.live.samples import LIFETIME, MONTHLY, ROLLING, budget, calls, policy
 from tests.live.waiting import until
@@ -156,7 +151,7 @@ def test_without_redis_a_check_allows_in_time_and_says_why(
 ) -> None:
     redis = own_redis()
     world = make_world(redis_url=redis.url)
-    door = next(made_door(world, tmp_path))
+    door = door_onto(world, tmp_path, SPENDGATE_REDIS=world.redis_url)
     try:
         with door.as_("ingest") as client:
             until(lambda: ask(client, {})["fault"] is None, "a first answer", 30)
@@ -172,18 +167,6 @@ def test_without_redis_a_check_allows_in_time_and_says_why(
     finally:
         door.stop(kill=True)
         door.database.close()
-
-
-def made_door(world: World, folder: Path) -> Iterator[Door]:
-    """A door with checks, onto a world's topics."""
-    url = f"sqlite:///{folder / 'store.db'}"
-    database = Database(url)
-    migrate(database)
-    made = Door(folder, world.broker, world.topics, world.prefix, database, url, make_key_file(folder / "store.pem"))
-    with made.changes().of(TENANT, "root") as change:
-        tenants.create(change)
-    made.start(SPENDGATE_REDIS=world.redis_url)
-    yield made
 
 
 def test_a_policy_that_the_store_does_not_have_is_said_and_nothing_is_refused(world: World, opened: Door) -> None:

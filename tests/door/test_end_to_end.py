@@ -27,21 +27,26 @@ WAITED_S = 10.0
 """A partition never waits longer than this for a seed of some hundred events, on a machine that is busy."""
 
 
+def door_onto(world: World, folder: Path, **settings: str) -> Door:
+    """A door onto a world's topics, started, with a tenant."""
+    url = f"sqlite:///{folder / 'store.db'}"
+    database = Database(url)
+    migrate(database)
+    signer = make_key_file(folder / "store.pem")
+    made = Door(folder, world.broker, world.topics, world.prefix, database, url, signer)
+    with made.changes().of(TENANT, "root") as change:
+        tenants.create(change)
+    made.start(**settings)
+    return made
+
+
 @pytest.fixture
 def opened(world: World, tmp_path: Path) -> Iterator[Door]:
     """A door onto the world's topics."""
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    database = Database(url)
-    migrate(database)
-    made = Door(
-        tmp_path, world.broker, world.topics, world.prefix, database, url, make_key_file(tmp_path / "store.pem")
-    )
-    with made.changes().of(TENANT, "root") as change:
-        tenants.create(change)
-    made.start()
+    made = door_onto(world, tmp_path)
     yield made
     made.stop(kill=True)
-    database.close()
+    made.database.close()
 
 
 def stage(door: Door, world: World, policy: Policy) -> str:
