@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 from fastapi import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -69,7 +69,15 @@ class NewSettings(_Request):
     why: Words | None = None
 
 
-class VersionDocument(BaseModel):
+class _Answer(BaseModel):
+    @classmethod
+    def _from(cls, found: NamedTuple, **others: Any) -> Self:
+        """The answer for what the store has: its fields of the same names, and ``others``."""
+        same = {name: getattr(found, name) for name in cls.model_fields.keys() & set(found._fields)}
+        return cls(**{**same, **others})
+
+
+class VersionDocument(_Answer):
     """One content of a policy."""
 
     policy: str
@@ -84,11 +92,7 @@ class VersionDocument(BaseModel):
     @classmethod
     def of(cls, found: Version) -> Self:
         """The answer for a version."""
-        return cls(
-            policy=found.policy, hash=found.hash, number=found.number, author=found.author,
-            created_at=instant(found.created_ms), state=found.state, source=found.source,
-            document=json.loads(found.document),
-        )  # fmt: skip
+        return cls._from(found, created_at=instant(found.created_ms), document=json.loads(found.document))
 
 
 class PolicyDocument(BaseModel):
@@ -104,7 +108,7 @@ class PolicyDocument(BaseModel):
         return cls(name=found.name, revision=found.revision, latest=VersionDocument.of(found.latest))
 
 
-class SimulationDocument(BaseModel):
+class SimulationDocument(_Answer):
     """A recorded simulation."""
 
     id: str
@@ -122,14 +126,12 @@ class SimulationDocument(BaseModel):
     @classmethod
     def of(cls, found: Simulation) -> Self:
         """The answer for a simulation."""
-        return cls(
-            **{name: getattr(found, name) for name in ("id", "policy", "hash", "report_sha256", "engine_version")},
-            source=found.source, from_=instant(found.from_ms), to=instant(found.to_ms),
-            full_windows=found.full_windows, recorded_by=found.recorded_by, recorded_at=instant(found.recorded_ms),
-        )  # fmt: skip
+        return cls._from(
+            found, from_=instant(found.from_ms), to=instant(found.to_ms), recorded_at=instant(found.recorded_ms)
+        )
 
 
-class StagingDocument(BaseModel):
+class StagingDocument(_Answer):
     """One use of a version. ``alone``: approved by its own author. ``possible``: what may be done with it now."""
 
     id: str
@@ -150,27 +152,16 @@ class StagingDocument(BaseModel):
     @classmethod
     def of(cls, found: Staging) -> Self:
         """The answer for a staging."""
-        plain = (
-            "id",
-            "policy",
-            "hash",
-            "state",
-            "revision",
-            "waiver",
-            "submitted_by",
-            "decided_by",
-            "alone",
-            "ended_by",
-        )
-        return cls(
-            **{name: getattr(found, name) for name in plain},
-            submitted_at=instant(found.submitted_ms), decided_at=instant(found.decided_ms),
+        return cls._from(
+            found,
+            submitted_at=instant(found.submitted_ms),
+            decided_at=instant(found.decided_ms),
             ended_at=instant(found.ended_ms),
             possible=[action for action in actions(found.state) if action not in NOT_YET],
-        )  # fmt: skip
+        )
 
 
-class KeyDocument(BaseModel):
+class KeyDocument(_Answer):
     """A key, without what proves it."""
 
     id: str
@@ -185,11 +176,12 @@ class KeyDocument(BaseModel):
     @classmethod
     def of(cls, found: ApiKey) -> Self:
         """The answer for a key."""
-        return cls(
-            id=found.id, person=found.person, role=found.role, created_by=found.created_by,
-            created_at=instant(found.created_ms), expires_at=instant(found.expires_ms),
-            revoked_at=instant(found.revoked_ms), replaces=found.replaces,
-        )  # fmt: skip
+        return cls._from(
+            found,
+            created_at=instant(found.created_ms),
+            expires_at=instant(found.expires_ms),
+            revoked_at=instant(found.revoked_ms),
+        )
 
 
 class ShownKey(BaseModel):
@@ -213,7 +205,7 @@ class SettingsDocument(BaseModel):
         return cls(tenant=found.name, revision=found.revision, one_person=found.one_person, settings=found.settings)
 
 
-class AuditDocument(BaseModel):
+class AuditDocument(_Answer):
     """One row of the trail."""
 
     number: int
@@ -230,8 +222,7 @@ class AuditDocument(BaseModel):
     @classmethod
     def of(cls, found: Entry) -> Self:
         """The answer for a row."""
-        plain = ("number", "who", "action", "subject", "before", "after", "why", "previous", "hash")
-        return cls(at=instant(found.at_ms), **{name: getattr(found, name) for name in plain})
+        return cls._from(found, at=instant(found.at_ms))
 
 
 class Me(BaseModel):

@@ -1,11 +1,11 @@
-"""The outermost layer: a request's id, limits on its body and its time, and a count of those that are under way."""
+"""The outermost layer: a request's id, limits on its body and its time."""
 
 import asyncio
 import logging
 import traceback
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,12 +22,11 @@ HEADER = b"x-request-id"
 
 @dataclass
 class Guard:
-    """ASGI middleware. ``fresh``: makes request ids; ``under_way``: how many requests are being answered."""
+    """ASGI middleware. ``fresh``: makes request ids."""
 
     app: ASGIApp
     limits: Limits
     fresh: Callable[[], str]
-    under_way: int = field(default=0, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on. Its own faults end as problems too, and never as a stack trace."""
@@ -37,7 +36,6 @@ class Guard:
         request_id = self._id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
-        self.under_way += 1
         try:
             async with asyncio.timeout(self.limits.request_s):
                 await self.app(scope, _limited(receive, self.limits.body_bytes), answer)
@@ -51,7 +49,6 @@ class Guard:
             log.error("request %s: %s\n%s", request_id, type(error).__name__, place)
             await answer.problem(scope, receive, Problem(500, "fault", "the log has it under the request's id"))
         finally:
-            self.under_way -= 1
             metrics.count_request(scope, answer.status)
 
     def _id(self, scope: Scope) -> str:

@@ -53,7 +53,7 @@ class LogWriter:
             self._count(-size)
             metrics.ACKNOWLEDGED_S.observe(time.perf_counter() - begun)
 
-    async def publish(self, topic: str, key: bytes, value: bytes, partition: int | None = None) -> None:
+    async def publish(self, topic: str, key: bytes, value: bytes, partition: int) -> None:
         """One message, acknowledged. Raises KafkaError."""
         producer = await self._started()
         await producer.send_and_wait(topic, value, key=key, partition=partition)

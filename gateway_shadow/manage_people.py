@@ -108,7 +108,7 @@ def read_audit(
 def verify_audit(caller: Operator, parts: Shared) -> Trail:
     """Whether a row of the tenant's trail was changed, removed or put elsewhere."""
     with parts.database.read() as connection:
-        found = [each for each in audit.verify(connection) if each.tenant == caller.tenant]
+        found = audit.verify(connection, tenant=caller.tenant)
         head = audit.heads(connection).get(caller.tenant, audit.Head(0, audit.NOTHING))
     return Trail(whole=not found, head=str(head), findings=[f"row {each.number}: {each.words}" for each in found])
 

@@ -3,7 +3,6 @@
 A problem names the field and what was expected there, and never repeats a value.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ from starlette.responses import JSONResponse
 
 from policy_store.errors import Exists, NotFound, Refused, Stale, StoreAway, StoreError
 from spendgate.model.text import echo_field
-
-log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _TITLES = {

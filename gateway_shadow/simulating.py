@@ -1,6 +1,5 @@
 """A simulation over the ledger, as the store asks for one before it stages a version."""
 
-import json
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +10,7 @@ from spendgate.ledger.reader_problem import InputError
 from spendgate.model.policy import Budget, LifetimeWindow, Policy
 from spendgate.simulate.full_windows import full_windows
 from spendgate.simulate.job import Job, Source, run_job
+from spendgate.simulate.report import encode
 from spendgate.simulate.selection import Selection
 
 DAY_MS = 86_400_000
@@ -37,7 +37,7 @@ def found_of(report: dict[str, Any], policy: Policy) -> Found:
         for end in ("from", "to")
     )
     return Found(
-        sha256(json.dumps(report, sort_keys=True).encode()).hexdigest(), report["engine_version"],
+        sha256(encode(report).encode()).hexdigest(), report["engine_version"],
         f"{source['kind']} {source['version']}", first, last, fewest_full_windows(policy, first, last),
     )  # fmt: skip
 

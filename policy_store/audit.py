@@ -114,10 +114,13 @@ def heads(connection: Connection) -> dict[str, Head]:
     return {row.tenant: Head(row.number, row.hash) for row in connection.execute(select(audit_heads))}
 
 
-def verify(connection: Connection, kept: Mapping[str, Head] | None = None) -> list[Finding]:
-    """What is wrong with the chains; nothing if all is well. ``kept``: heads as they once were, by tenant."""
-    known = heads(connection)
+def verify(connection: Connection, kept: Mapping[str, Head] | None = None, tenant: str | None = None) -> list[Finding]:
+    """What is wrong with the chains, or with one tenant's; nothing if all is well. ``kept``: heads as they once were,
+    by tenant."""
+    known = {name: head for name, head in heads(connection).items() if tenant in (None, name)}
     rows = select(audit).order_by(audit.c.tenant, audit.c.number)
+    if tenant is not None:
+        rows = rows.where(audit.c.tenant == tenant)
     found: dict[str, list[Entry]] = {tenant: [] for tenant in {*known, *(kept or {})}}
     for row in connection.execute(rows).mappings():
         found.setdefault(row["tenant"], []).append(Entry(**row))

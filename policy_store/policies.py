@@ -1,8 +1,8 @@
 """Policies and their versions. A version is never changed; an edit makes a new one, and voids nothing that runs."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from policy_store.change import Change
 from policy_store.errors import Exists, NotFound, Stale
@@ -81,7 +81,8 @@ def require(connection: Connection, tenant: str, name: str) -> Listed:
     revision = _revision(connection, tenant, name)
     if revision is None:
         raise NotFound(f"policy {name}: there is none of this name")
-    return Listed(name, revision, history(connection, tenant, name)[-1])
+    latest = _versions_of(tenant, name).order_by(versions.c.number.desc()).limit(1)
+    return Listed(name, revision, Version(**connection.execute(latest).mappings().one()))
 
 
 def listed(connection: Connection, tenant: str) -> list[Listed]:
@@ -92,13 +93,17 @@ def listed(connection: Connection, tenant: str) -> list[Listed]:
 
 def history(connection: Connection, tenant: str, name: str) -> list[Version]:
     """The versions of a policy, the first one first."""
-    wanted = select(versions).where(versions.c.tenant == tenant, versions.c.policy == name).order_by(versions.c.number)
+    wanted = _versions_of(tenant, name).order_by(versions.c.number)
     return [Version(**row) for row in connection.execute(wanted).mappings()]
+
+
+def _versions_of(tenant: str, name: str) -> Select[Any]:
+    return select(versions).where(versions.c.tenant == tenant, versions.c.policy == name)
 
 
 def version(connection: Connection, tenant: str, name: str, hash_: str) -> Version | None:
     """The version of this content."""
-    wanted = select(versions).where(versions.c.tenant == tenant, versions.c.policy == name, versions.c.hash == hash_)
+    wanted = _versions_of(tenant, name).where(versions.c.hash == hash_)
     row = connection.execute(wanted).mappings().one_or_none()
     return None if row is None else Version(**row)
 

@@ -68,6 +68,7 @@ class LiteLLM:
             if row.get(field) not in _EMPTY:
                 self._dropped.note(field)
         told = mapping(row.get("metadata"), "metadata")
+        said = dict(_said(row, told))
         vendor, model = name(row.get("custom_llm_provider"), "vendor"), name(row.get("model"), "model")
         if vendor and model:
             model = model.removeprefix(f"{vendor}/") or None
@@ -84,14 +85,13 @@ class LiteLLM:
             "cache_hit": truth(row.get("cache_hit"), "cache_hit"),
             "latency_ms": None if ended is None else max((ended - begun) // timedelta(milliseconds=1), 0),
             "cost_nano_usd": _cost(row, told),
-            "check_id": name(dict(_said(row, told)).get(CHECK_ID), "check_id"),
+            "check_id": name(said.get(CHECK_ID), "check_id"),
             **_tokens(row, told),
-            **self._owners(row, told),
+            **self._owners(row, told, said),
         }
 
-    def _owners(self, row: Fields, told: Fields) -> dict[str, str | None]:
+    def _owners(self, row: Fields, told: Fields, said: Fields) -> dict[str, str | None]:
         """What the key says comes first, then what the request said in its metadata and tags."""
-        said = dict(_said(row, told))
         by_key: dict[str, Any] = {
             "team": _first(told, "user_api_key_team_alias", "team_alias") or _first(row, "team_id")
             or _first(told, "user_api_key_team_id"),

@@ -102,3 +102,10 @@ def test_a_change_that_fails_leaves_no_row(noted: Store) -> None:
     with noted.database.begin() as connection:
         assert len(audit.entries(connection, TENANT)) == 5
     assert found(noted) == []
+
+
+def test_one_tenants_trail_is_verified_by_itself(noted: Store) -> None:
+    with noted.database.begin() as connection:
+        connection.execute(update(rows).where(rows.c.tenant == "other").values(who="nobody"))
+        assert audit.verify(connection, tenant=TENANT) == []
+        assert [each.tenant for each in audit.verify(connection, tenant="other")] == ["other"]
