@@ -24,6 +24,7 @@ from agents.steps import Step, instant, steps
 from agents.trust import Trust
 from spendgate.model.topics import Topic
 from window_counters.documents import NotOfTheMark, document_names
+from window_counters.keys import prefix_of
 from window_counters.protocol import Change, CounterStore, PartitionId, Read, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class Shadow:
 
     def _not_of_the_mark(self, partition: int, error: NotOfTheMark) -> Fatal:
         """The end of a worker whose counters are a mixture: to judge on them would count twice what they hold."""
-        keys = f"sg:{{{self.topic.name}:{partition}}}:*"
+        keys = f"{prefix_of(self.topic.name, partition)}*"
         return Fatal(f"{error}: somebody changed the mark; delete {keys} and they are rebuilt from the log", REFUSED)
 
     async def _open(self, partition: int) -> PartitionJudge:

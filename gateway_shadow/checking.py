@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from spendgate.engine.calls import Calls, time_ms
-from spendgate.engine.decisions import Source
+from spendgate.engine.decisions import Judgement, Source
+from spendgate.engine.glance import Glance, is_enough
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.engine.tenant import Tenant
 from spendgate.model.decision import Decision
@@ -75,11 +76,22 @@ class Checker:
     async def _judge(self, program: _Program, event: Event, now: datetime) -> tuple[Decision | None, Snapshot]:
         judge = program.judge
         prepared = judge.prepare(_calls(event, now))
-        snapshot = await self._read(event.tenant, judge.unloaded())
-        judge.load(snapshot.cells)
+        glance = Glance(judge, prepared)
+        snapshot = await self._read(event.tenant, glance.unloaded())
+        glance.load(snapshot.cells)
         judged, _ = judge.judge(prepared, {})
+        if not is_enough(judged):
+            program.clear()
+            judged, snapshot = await self._judged_by_all(judge, event, now)
         decisions = judge.decisions(self._source(event.tenant), judged, now)
         return (decisions[0] if decisions and program.document.stagings else None), snapshot
+
+    async def _judged_by_all(self, judge: Tenant, event: Event, now: datetime) -> tuple[Judgement, Snapshot]:
+        """Judge by every bucket: a breached rolling budget says when the call would fit."""
+        prepared = judge.prepare(_calls(event, now))
+        snapshot = await self._read(event.tenant, judge.unloaded())
+        judge.load(snapshot.cells)
+        return judge.judge(prepared, {})[0], snapshot
 
     async def _learnt(self, tenant: str) -> _Program:
         """A check that has no time to wait for it leaves it to the next one."""

@@ -5,6 +5,11 @@ from functools import lru_cache
 from window_counters.protocol import PartitionId
 
 
+def prefix_of(topic: str, partition: int) -> str:
+    """What the names of all keys of a partition begin with. ``2``: the layout; a worker of another one starts anew."""
+    return f"sg:2:{{{topic}:{partition}}}:"
+
+
 class Keys:
     """Key names of one partition, as bytes.
 
@@ -16,7 +21,7 @@ class Keys:
     __slots__ = ("_prefix", "_slot", "mark")
 
     def __init__(self, partition: PartitionId) -> None:
-        self._prefix = f"sg:{{{partition.topic}:{partition.partition}}}:"
+        self._prefix = prefix_of(partition.topic, partition.partition)
         self._slot = f"{self._prefix}c:".encode()
         self.mark = f"{self._prefix}mark".encode()
 

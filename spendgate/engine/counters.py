@@ -124,6 +124,12 @@ class Counters:
                 self.cells.total_recorded[slot] = min(int(self.cells.total_recorded[slot]) + recorded, MAX_SUM)
         self.loaded = int(self.slots.used[0])
 
+    def load_totals(self, totals: Mapping[int, tuple[int, int]]) -> None:
+        """Set the (admitted, recorded) totals of fresh slots whose buckets nobody will ask for."""
+        for slot, (admitted, recorded) in totals.items():
+            self.cells.total_admitted[slot] = admitted
+            self.cells.total_recorded[slot] = recorded
+
     def grow_slots(self) -> None:
         """Double the room for slots."""
         capacity = 2 * len(self.slots.counter)
@@ -169,6 +175,14 @@ class Counters:
             added[slots] = 0
         self.cells.touched_count[0] = 0
 
+    def added_totals(self) -> list[tuple[int, int, int]]:
+        """By how much totals have grown since the last collection, as (slot, admitted, recorded) in nano-USD."""
+        cells = self.cells
+        slots = cells.touched[: cells.touched_count[0]]
+        admitted = _growth(cells.admitted[slots], cells.added_admitted[slots], cells.total_admitted[slots])
+        recorded = _growth(cells.recorded[slots], cells.added_recorded[slots], cells.total_recorded[slots])
+        return list(zip(slots.tolist(), admitted.tolist(), recorded.tolist(), strict=True))
+
     def collect(self) -> list[tuple[int, int, int, int]]:
         """What has been added since the last call, as (slot, bucket, admitted, recorded) in nano-USD."""
         cells = self.cells
@@ -181,6 +195,15 @@ class Counters:
         cells.is_touched[slots] = 0
         cells.touched_count[0] = 0
         return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _growth(sums: Int, added: Int, totals: Int) -> Int:
+    """What was added to totals that stop at MAX_SUM; shapes (slots, 16), (slots, 16) and (slots,)."""
+    grown: Int = added.sum(axis=1)
+    for full in np.nonzero(totals == MAX_SUM)[0]:
+        before = sum(int(each) for each in sums[full] - added[full])
+        grown[full] = MAX_SUM - min(before, MAX_SUM)
+    return grown
 
 
 def key_text(fields: Sequence[str], values: Sequence[str | None]) -> str:

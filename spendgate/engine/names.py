@@ -7,11 +7,14 @@ from spendgate.engine.windows import BLOCK, BUCKETS
 
 NEVER = 2**53
 """The expiry (ms) of a lifetime slot: later than any horizon."""
+TOTAL = -1
+"""Stands where a bucket would, for the sum of a slot's buckets."""
 
 
 class SlotNames:
     """Names of one tenant's slots under one program. A name says tenant, staging, rule and window, parted by
-    spaces, which names do not hold; a field says which sum (``a`` admitted, ``r`` recorded), bucket and key.
+    spaces, which names do not hold; a field says which sum (``a`` admitted, ``r`` recorded), bucket and key. Beside its
+    buckets a rolling slot holds their total (``A`` and ``R``, without a bucket), for those who need no more.
     """
 
     def __init__(self, tenant: str, program: Program, counters: Counters) -> None:
@@ -38,6 +41,10 @@ class SlotNames:
             known = self._fields[place] = self._texts(self._counters.slot(slot).key, bucket)
         return known
 
+    def totals(self, slot: int) -> tuple[str, str]:
+        """The fields of the admitted and the recorded total of a rolling slot."""
+        return self._texts(self._counters.slot(slot).key, TOTAL)
+
     def whole(self, slot: int) -> list[str]:
         """All fields of a slot, bucket by bucket, of each the admitted and the recorded sum. Not to be changed."""
         key, buckets = self._counters.slot(slot).key, self.buckets(slot)
@@ -56,13 +63,19 @@ class SlotNames:
         known = self._shared.get((key, bucket))
         if known is None:
             text = self._counters.key_text(key)
-            known = self._shared[key, bucket] = (f"a{bucket} {text}", f"r{bucket} {text}")
+            known = self._shared[key, bucket] = (
+                (f"A {text}", f"R {text}") if bucket == TOTAL else (f"a{bucket} {text}", f"r{bucket} {text}")
+            )
         return known
 
     def buckets(self, slot: int) -> range:
         """The buckets that a slot has."""
+        return range(BLOCK if self.is_rolling(slot) else 1)
+
+    def is_rolling(self, slot: int) -> bool:
+        """Whether the slot is a block of buckets of a rolling rule."""
         row = self._rows[self._counters.slot(slot).counter]
-        return range(BLOCK if self._program.rules.rows["window"][row] == ROLLING else 1)
+        return bool(self._program.rules.rows["window"][row] == ROLLING)
 
     def is_current(self, slot: int) -> bool:
         """Whether the slot belongs to a staging that is still in force."""

@@ -201,6 +201,7 @@ class Tenant:
 
     def _collect(self, changes: Changes) -> None:
         slot_of, fields_of = self.names.slot, self.names.fields
+        totals = self.counters.added_totals()
         for slot, bucket, admitted, recorded in self.counters.collect():
             name, expires_ms = slot_of(slot)
             fields = changes.increments.get(name)
@@ -208,6 +209,18 @@ class Tenant:
                 fields = changes.increments[name] = {}
                 changes.expiries[name] = expires_ms
             admitted_field, recorded_field = fields_of(slot, bucket)
+            if admitted:
+                fields[admitted_field] = admitted
+            fields[recorded_field] = recorded
+        self._collect_totals(changes, totals)
+
+    def _collect_totals(self, changes: Changes, totals: list[tuple[int, int, int]]) -> None:
+        names, increments = self.names, changes.increments
+        for slot, admitted, recorded in totals:
+            fields = increments.get(names.slot(slot)[0])
+            if fields is None or not names.is_rolling(slot):
+                continue
+            admitted_field, recorded_field = names.totals(slot)
             if admitted:
                 fields[admitted_field] = admitted
             fields[recorded_field] = recorded

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio
 SHORT_S = 0.3
 LOST_S = 1.0
 HOME = PartitionId("spend.events", 3)
-SLOT = "sg:{spend.events:3}:c:s"
+SLOT = "sg:2:{spend.events:3}:c:s"
 ONE = Change(mark=Mark("t", 1), increments={"s": {"f": 1}})
 TWO = Change(mark=Mark("t", 2), increments={"s": {"f": 1}}, identities={"acme": {1: [1]}}, expiries={"acme": {"s": 1}})
 LOOK = Read(cells={"s": ["f"]}, identities={"acme": ([1], [1])}, due={"acme": 9})
@@ -283,7 +283,7 @@ async def test_a_key_of_another_kind_is_unfit_and_nothing_is_changed(servers: Se
     async with opened(server, 5) as store:
         assert await store.apply(home, None, ONE)
         with admin(server) as client:
-            name = f"sg:{{{home.topic}:{home.partition}}}:{key}"
+            name = f"sg:2:{{{home.topic}:{home.partition}}}:{key}"
             client.delete(name)
             client.rpush(name, "x")
         with pytest.raises(StoreUnfit, match="somebody else wrote"):
@@ -306,7 +306,7 @@ async def test_a_counter_that_is_no_integer_is_unfit(lent_server: RedisProcess, 
 
 async def test_a_mark_that_is_no_mark_is_unfit(lent_server: RedisProcess) -> None:
     with admin(lent_server) as client:
-        client.set("sg:{spend.events:3}:mark", "?")
+        client.set("sg:2:{spend.events:3}:mark", "?")
     async with opened(lent_server, 5) as store:
         with pytest.raises(StoreUnfit, match="mark"):
             await store.read(HOME, LOOK)

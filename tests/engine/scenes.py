@@ -108,6 +108,8 @@ def readable_cells(
             budget = by_staging[staging].spec.rules[int(rule)].budget
             assert budget is not None
             for name, value in fields.items():
+                if name[0] in "AR":  # the total of what is looked at here, bucket by bucket
+                    continue
                 bucket, key = name[1:].split(" ", 1)
                 cell = int(window)
                 if isinstance(budget.window, RollingWindow):

@@ -46,6 +46,22 @@ def test_no_cell_is_negative_and_none_admits_more_than_was_recorded(log: Log) ->
                     assert admitted <= fields[f"r{name[1:]}"]
 
 
+@given(data=st.data(), log=logs())
+@SLOW
+def test_a_rolling_slot_holds_the_total_of_its_buckets(data: st.DataObject, log: Log) -> None:
+    replay, _ = evaluate(log.documents, data.draw(batches(log.records)))
+    for tenant in replay.tenants():
+        for fields in replay.cells(tenant).values():
+            totals = {name: value for name, value in fields.items() if name[0] in "AR" and value}
+            sums: dict[str, int] = {}
+            for name, value in fields.items():
+                if name[0] in "ar":
+                    total = f"{name[0].upper()} {name.split(' ', 1)[1]}"
+                    sums[total] = sums.get(total, 0) + value
+            if totals:
+                assert totals == {name: min(value, MAX_SUM) for name, value in sums.items() if value}
+
+
 def forget(replay: LogReplay, policies: dict[str, Policy]) -> None:
     """Let every tenant start again from what a store would still have: document, readable cells, identities."""
     for tenant in replay.tenants():

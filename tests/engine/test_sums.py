@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from spendgate.engine import calls, decisions, staging, tenant
 from spendgate.engine.counters import MAX_SUM
-from spendgate.engine.windows import BUCKETS, bucket_width_ms
+from spendgate.engine.glance import Glance, is_enough
+from spendgate.engine.windows import BLOCK, BUCKETS, bucket_width_ms
 from spendgate.model.canonical import usd_text
 from spendgate.model.decision import Reason
 from spendgate.model.event import Event
 from spendgate.model.policy import Policy
 from tests.engine.evaluate import AT, evaluate
 from tests.engine.plain import plain
-from tests.engine.scenes import START, TENANT, budget, call, examples, log_of, policy, staged
+from tests.engine.scenes import START, TENANT, budget, call, examples, judge_of, log_of, policy, staged
 from tests.oracle.documents import to_instant, to_ms
 from tests.strategies import policy_hash
 
@@ -62,6 +63,58 @@ def judge(engine: Engine, which: Policy, event: Event, stored: Mapping[int, tupl
 def _values(slot: str, fields: list[str], stored: Mapping[int, tuple[int, int]]) -> list[int]:
     block = int(slot.split(" ")[-1]) * 16 if len(fields) > 2 else 0
     return [stored.get(block + int(name[1:].split(" ")[0]), (0, 0))[name[0] == "r"] for name in fields]
+
+
+def _totals(stored: Mapping[int, tuple[int, int]], block: int) -> list[int]:
+    mine = [stored.get(BLOCK * block + bucket, (0, 0)) for bucket in range(BLOCK)]
+    return [min(sum(each[which] for each in mine), MAX_SUM) for which in (0, 1)]
+
+
+def glanced(which: Policy, event: Event, stored: Mapping[int, tuple[int, int]]) -> Reason | None:
+    """As ``judge``, by a glance; None where a glance is not enough."""
+    judge = judge_of(which)
+    batch = calls.Calls()
+    batch.add_message(0, to_ms(START), [0], [event])
+    prepared = judge.prepare(batch)
+    glance = Glance(judge, prepared)
+    cells = {}
+    for slot, fields in glance.unloaded().items():
+        block = int(slot.split(" ")[-1])
+        cells[slot] = _totals(stored, block) if fields[0][0] == "A" else _buckets(slot, fields, stored)
+    assert sum(map(len, cells.values())) <= 60
+    glance.load(cells)
+    judged, _ = judge.judge(prepared, {})
+    if not is_enough(judged):
+        return None
+    source = decisions.Source("spend.events", "id", 0)
+    (decision,) = judge.decisions(source, judged, AT)
+    (reason,) = decision.reasons
+    return reason
+
+
+def _buckets(slot: str, fields: list[str], stored: Mapping[int, tuple[int, int]]) -> list[int]:
+    block = int(slot.split(" ")[-1]) * BLOCK
+    return [stored.get(block + int(name[1:].split(" ")[0]), (0, 0))[name[0] == "r"] for name in fields]
+
+
+@given(
+    stored=st.dictionaries(
+        st.integers(BUCKET - BUCKETS - 20, BUCKET + 20), st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)),
+        max_size=40,
+    ),
+    cap=st.integers(1, 2 * 10**10), cost=st.integers(0, 10**10), at=st.integers(0, BLOCK - 1),
+)  # fmt: skip
+def test_a_glance_sees_what_the_judge_of_all_buckets_sees(
+    stored: dict[int, tuple[int, int]], cap: int, cost: int, at: int
+) -> None:
+    which = capped(cap, {"rolling": "24h"})
+    event = call(timedelta(milliseconds=at * WIDTH_MS), "e", cost)
+    seen = glanced(which, event, stored)
+    whole = judge(as_compiled, which, event, stored).reason
+    if seen is None:
+        assert whole.reset_at is not None
+        return
+    assert seen == whole
 
 
 def capped(cap: int, window: dict[str, Any], name: str = "policy") -> Policy:
@@ -120,7 +173,8 @@ def test_a_counter_takes_what_still_fits(engine: Engine, window: dict[str, Any],
     assert reason.verdict == ("review" if room < 10 else "approve")
     assert reason.overage_nano_usd == max(0, 10 - room)
     added = [value for fields in increments.values() for value in fields.values()]
-    assert added == [min(room, 10)] * (2 if room else 0)
+    sums = 4 if "rolling" in window else 2  # of the bucket, and of its block
+    assert added == [min(room, 10)] * (sums if room else 0)
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=str)

@@ -72,7 +72,7 @@ def test_counters_whose_mark_was_deleted_are_refused_and_rebuilt_once_they_are_g
         judged.send(calls(60, 2, "acme"))
         worker = judged.worker()
         assert worker.ended() == REFUSED
-        assert f"delete sg:{{{judged.topics.events.name}:{judged.partition('acme')}}}:*" in last_words(worker)
+        assert f"delete sg:2:{{{judged.topics.events.name}:{judged.partition('acme')}}}:*" in last_words(worker)
         assert judged.marks() == {}
         assert {key: redis.dump(key) for key in before} == before
         redis.delete(*before)
