@@ -5,7 +5,7 @@ know yet. A tenant's program is compiled once for each set of stagings, in a thr
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -79,7 +79,7 @@ class Checker:
         glance = Glance(judge, prepared)
         snapshot = await self._read(event.tenant, glance.unloaded())
         glance.load(snapshot.cells)
-        judged, _ = judge.judge(prepared, {})
+        judged = judge.consider(prepared)
         if not is_enough(judged):
             program.clear()
             judged, snapshot = await self._judged_by_all(judge, event, now)
@@ -91,7 +91,7 @@ class Checker:
         prepared = judge.prepare(_calls(event, now))
         snapshot = await self._read(event.tenant, judge.unloaded())
         judge.load(snapshot.cells)
-        return judge.judge(prepared, {})[0], snapshot
+        return judge.consider(prepared), snapshot
 
     async def _learnt(self, tenant: str) -> _Program:
         """A check that has no time to wait for it leaves it to the next one."""
@@ -113,7 +113,7 @@ class Checker:
         program = self._known[tenant] = _Program(document, judge)
         return program
 
-    async def _read(self, tenant: str, cells: Mapping[str, list[str]]) -> Snapshot:
+    async def _read(self, tenant: str, cells: Mapping[str, Sequence[str]]) -> Snapshot:
         return await self.store.read(self._partition(tenant), Read(tenants=document_names([tenant]), cells=cells))
 
     def _let_go_of_many_keys(self, tenant: str, program: _Program) -> None:

@@ -11,20 +11,19 @@ from typing import NamedTuple
 from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.counters import VIEW
 from spendgate.engine.decisions import Judgement
-from spendgate.engine.names import TOTAL
+from spendgate.engine.names import TOTAL, SlotNames
 from spendgate.engine.rules import ROLLING
 from spendgate.engine.tenant import Prepared, Tenant
 from spendgate.engine.windows import BLOCK
 
 
 class _Piece(NamedTuple):
-    """The buckets of a slot that are read, or TOTAL alone."""
+    """The fields of a slot that are read: of its buckets from ``first`` on, or TOTAL alone."""
 
+    name: str
     slot: int
-    buckets: Sequence[int]
-
-
-_ONLY_TOTAL = (TOTAL,)
+    first: int
+    fields: Sequence[str]
 
 
 class Glance:
@@ -33,34 +32,23 @@ class Glance:
     def __init__(self, judge: Tenant, prepared: Prepared) -> None:
         if len(prepared.calls.events) != 1:
             raise ValueError("prepared: expected one call")
-        self._judge = judge
+        self._counters = judge.counters
         self._pieces = list(_pieces(judge, prepared))
 
-    def unloaded(self) -> dict[str, list[str]]:
+    def unloaded(self) -> dict[str, Sequence[str]]:
         """What to read: slot name to its fields."""
-        names = self._judge.names
-        wanted: dict[str, list[str]] = {}
-        for slot, buckets in self._pieces:
-            fields = wanted.setdefault(names.slot(slot)[0], [])
-            for bucket in buckets:
-                fields.extend(names.totals(slot) if bucket == TOTAL else names.fields(slot, bucket))
-        return wanted
+        return {piece.name: piece.fields for piece in self._pieces}
 
     def load(self, cells: Mapping[str, Sequence[int]]) -> None:
         """Take the values of ``unloaded()``, field by field; an absent slot is empty."""
-        names, counters = self._judge.names, self._judge.counters
-        totals, buckets = {}, {}
-        for slot, places in self._pieces:
-            values = cells.get(names.slot(slot)[0])
-            if not values:
+        for name, slot, first, _ in self._pieces:
+            sums = cells.get(name)
+            if not sums:
                 continue
-            found = list(zip(places, values[::2], values[1::2], strict=True))
-            if found[0][0] == TOTAL:
-                totals[slot] = found[0][1:]
+            if first == TOTAL:
+                self._counters.load_total(slot, sums[0], sums[1])
             else:
-                buckets[slot] = found
-        counters.load(buckets)
-        counters.load_totals(totals)
+                self._counters.load_part(slot, first, sums)
 
 
 def is_enough(judged: Judgement) -> bool:
@@ -70,14 +58,25 @@ def is_enough(judged: Judgement) -> bool:
 
 
 def _pieces(judge: Tenant, prepared: Prepared) -> Iterator[_Piece]:
-    pairs, rules = prepared.batch.pairs, judge.program.rules.rows
-    for pair in pairs[pairs["ref"] != UNKNOWN]:
-        ref = int(pair["ref"])
-        if rules["window"][pair["rule"]] != ROLLING:
-            yield _Piece(ref, (0,))
+    pairs, rules, names = prepared.batch.pairs, judge.program.rules.rows, judge.names
+    columns = (pairs["rule"].tolist(), pairs["ref"].tolist(), pairs["window"].tolist())
+    for rule, ref, window in zip(*columns, strict=True):
+        if ref == UNKNOWN:
             continue
-        slots, last = judge.counters.view_slots[ref].tolist(), int(pair["window"]) % BLOCK
-        yield _Piece(slots[VIEW - 1], range(last + 1))
-        yield from (_Piece(slot, _ONLY_TOTAL) for slot in slots[1 : VIEW - 1])
-        if last + 1 < BLOCK:
-            yield _Piece(slots[0], range(last + 1, BLOCK))
+        prefix, group = names.prefix(rule), int(rules["group"][rule])
+        key = int(prepared.batch.keys[group, 0])
+        if rules["window"][rule] == ROLLING:
+            yield from _blocks(names, prefix, key, judge.counters.view_slots[ref].tolist(), window)
+        else:
+            yield _Piece(f"{prefix}{window}", ref, 0, names.all_of(key, 1))
+
+
+def _blocks(names: SlotNames, prefix: str, key: int, slots: Sequence[int], bucket: int) -> Iterator[_Piece]:
+    """The 16 blocks of the window that ends with ``bucket``."""
+    youngest, end = bucket // BLOCK, bucket % BLOCK + 1
+    fields, totals = names.all_of(key, BLOCK), names.totals_of(key)
+    yield _Piece(f"{prefix}{youngest}", slots[VIEW - 1], 0, fields[: 2 * end])
+    for back in range(1, VIEW - 1):
+        yield _Piece(f"{prefix}{youngest - back}", slots[VIEW - 1 - back], TOTAL, totals)
+    if end < BLOCK:
+        yield _Piece(f"{prefix}{youngest - VIEW + 1}", slots[0], end, fields[2 * end :])

@@ -24,6 +24,7 @@ class SlotNames:
         self._fields: dict[int, tuple[str, str]] = {}
         self._shared: dict[tuple[int, int], tuple[str, str]] = {}
         self._whole: dict[tuple[int, int], list[str]] = {}
+        self._prefixes: dict[int, str] = {}
 
     def slot(self, number: int) -> tuple[str, int]:
         """The name of a slot, and the instant (ms) after which no verdict can read it."""
@@ -43,15 +44,29 @@ class SlotNames:
 
     def totals(self, slot: int) -> tuple[str, str]:
         """The fields of the admitted and the recorded total of a rolling slot."""
-        return self._texts(self._counters.slot(slot).key, TOTAL)
+        return self.totals_of(self._counters.slot(slot).key)
 
     def whole(self, slot: int) -> list[str]:
         """All fields of a slot, bucket by bucket, of each the admitted and the recorded sum. Not to be changed."""
-        key, buckets = self._counters.slot(slot).key, self.buckets(slot)
-        known = self._whole.get((key, len(buckets)))
+        return self.all_of(self._counters.slot(slot).key, len(self.buckets(slot)))
+
+    def all_of(self, key: int, buckets: int) -> list[str]:
+        """As ``whole``, of a key in a slot of so many buckets."""
+        known = self._whole.get((key, buckets))
         if known is None:
-            known = [text for bucket in buckets for text in self._texts(key, bucket)]
-            self._whole[key, len(buckets)] = known
+            known = self._whole[key, buckets] = [text for bucket in range(buckets) for text in self._texts(key, bucket)]
+        return known
+
+    def totals_of(self, key: int) -> tuple[str, str]:
+        """The fields of the admitted and the recorded total of a key in a rolling slot."""
+        return self._texts(key, TOTAL)
+
+    def prefix(self, row: int) -> str:
+        """What the names of all slots of a rule begin with; the window follows."""
+        known = self._prefixes.get(row)
+        if known is None:
+            staging, rule = self._counters.name(int(self._program.rules.rows["counter"][row]))
+            known = self._prefixes[row] = f"{staging_prefix(self._tenant, staging)}{rule} "
         return known
 
     def forget(self) -> None:
@@ -82,8 +97,7 @@ class SlotNames:
         return self._counters.slot(slot).counter in self._rows
 
     def _name(self, slot: Slot) -> str:
-        staging, rule = self._counters.name(slot.counter)
-        return f"{staging_prefix(self._tenant, staging)}{rule} {slot.window}"
+        return f"{self.prefix(self._rows[slot.counter])}{slot.window}"
 
     def _expires_ms(self, slot: Slot) -> int:
         rules, row = self._program.rules.rows, self._rows[slot.counter]

@@ -173,6 +173,11 @@ class Tenant:
         self.document = changes.document
         return Judgement(prepared.calls, prepared.batch, prepared.call_timed.skewed), changes
 
+    def consider(self, prepared: Prepared) -> Judgement:
+        """Decide a prepared batch of which nothing is kept: ``forget`` is called next. No call is a duplicate."""
+        decide(self.program.rules, self.program.by_policy, prepared.batch, self.counters)
+        return Judgement(prepared.calls, prepared.batch, prepared.call_timed.skewed)
+
     def decisions(self, source: Source, judged: Judgement, decided_at: datetime) -> list[Decision]:
         """The decisions of a judged batch, in log order."""
         return decisions_of(

@@ -1,6 +1,6 @@
 """A counter stops at 2^62 - 1: nothing overflows, verdicts stay right, and a reset is that of the true sums."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -83,7 +83,7 @@ def glanced(which: Policy, event: Event, stored: Mapping[int, tuple[int, int]]) 
         cells[slot] = _totals(stored, block) if fields[0][0] == "A" else _buckets(slot, fields, stored)
     assert sum(map(len, cells.values())) <= 60
     glance.load(cells)
-    judged, _ = judge.judge(prepared, {})
+    judged = judge.consider(prepared)
     if not is_enough(judged):
         return None
     source = decisions.Source("spend.events", "id", 0)
@@ -92,7 +92,7 @@ def glanced(which: Policy, event: Event, stored: Mapping[int, tuple[int, int]]) 
     return reason
 
 
-def _buckets(slot: str, fields: list[str], stored: Mapping[int, tuple[int, int]]) -> list[int]:
+def _buckets(slot: str, fields: Sequence[str], stored: Mapping[int, tuple[int, int]]) -> list[int]:
     block = int(slot.split(" ")[-1]) * BLOCK
     return [stored.get(block + int(name[1:].split(" ")[0]), (0, 0))[name[0] == "r"] for name in fields]
 
