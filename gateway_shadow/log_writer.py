@@ -58,6 +58,12 @@ class LogWriter:
         producer = await self._started()
         await producer.send_and_wait(topic, value, key=key, partition=partition)
 
+    async def publish_all(self, topic: str, messages: Sequence[tuple[bytes, bytes, int]]) -> int:
+        """Messages (key, value, partition), all at once; how many were not acknowledged. Raises KafkaError."""
+        producer = await self._started()
+        sent = [await producer.send(topic, value, key=key, partition=at) for key, value, at in messages]
+        return sum(isinstance(each, BaseException) for each in await asyncio.gather(*sent, return_exceptions=True))
+
     async def _send(self, messages: Sequence[Message]) -> None:
         producer = await self._started()
         name, partitions = self._topic.name, self._topic.partitions

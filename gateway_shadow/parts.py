@@ -33,7 +33,7 @@ class Parts:
     breaker: Breaker
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:  # a plain one would be run in a thread, for every request
     parts: Parts = request.app.state.parts
     return parts
 

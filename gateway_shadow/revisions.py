@@ -10,7 +10,7 @@ from gateway_shadow.problems import Problem
 _TAG = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[str | None, Header(description='The ETag that was read, such as `"3"`.')] = None,
 ) -> int:
     if if_match is None:
