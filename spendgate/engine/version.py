@@ -2,7 +2,7 @@
 
 from spendgate.model.zones import TZDATA_VERSION
 
-LAW_VERSION = 1
+LAW_VERSION = 2
 """Raised with every change of the engine that could change a verdict, a reason or a counter."""
 
 ENGINE_VERSION = f"{LAW_VERSION}+tzdata.{TZDATA_VERSION}"
