@@ -19,6 +19,7 @@ from spendgate.cli import (
     policy_api,
     policy_tests,
     prices,
+    reconcile,
     send,
     simulate,
     topics,
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.command()(validate.validate)
 app.command()(simulate.simulate)
 app.command()(explain.explain)
+app.command()(reconcile.reconcile)
 app.command("test")(policy_tests.run)
 app.command()(diff.diff)
 app.add_typer(import_policies.app, name="import")

@@ -1,0 +1,1 @@
+"""Reconciliation: what shadow said, against what a replay of the ledger says, event by event. Pure but for ``run``."""
