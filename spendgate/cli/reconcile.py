@@ -11,8 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.endpoints import Failure
+from spendgate.cli.ledger_say import told_of_ledger
 from spendgate.cli.policies import policies_of
-from spendgate.cli.say import FOUND, USAGE, told_without_kafka
+from spendgate.cli.say import FOUND, USAGE
 
 _STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
@@ -27,11 +28,10 @@ def reconcile(
     tenant: Annotated[str | None, typer.Option(help="Whose; needed where the ledger has several.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="From this instant of the log on, RFC 3339.")] = None,
     to: Annotated[str | None, typer.Option(help="Before this instant of the log, RFC 3339.")] = None,
-    topic: Annotated[str, typer.Option(help="The name of the topic of events.")] = "spend.events",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare shadow's decisions with a replay of the ledger. Exit code 0: pass; 1: fail or inconclusive."""
-    with told_without_kafka():
+    with told_of_ledger():
         if not ledger or not policy:
             raise Failure("ledger, policy: expected --ledger PATH and at least one --policy FILE", USAGE)
         from spendgate.ledger.delta_reader import Ledger
@@ -39,7 +39,7 @@ def reconcile(
         from spendgate.reconcile.run import reconcile as reconciled
 
         opened = Ledger.open(ledger)
-        wanted = Wanted(_tenant(opened.tenants(), tenant), name, _ms("from", from_), _ms("to", to), topic)
+        wanted = Wanted(_tenant(opened.tenants(), tenant), name, _ms("from", from_), _ms("to", to))
         try:
             found = reconciled(opened, _by_hash(policy), wanted)
         except KeyError as error:
@@ -59,9 +59,13 @@ def _by_hash(files: list[Path]) -> dict[str, Any]:
 
 
 def _tenant(known: list[str], wanted: str | None) -> str:
-    if wanted is not None or len(known) == 1:
-        return wanted or known[0]
-    raise Failure("tenant: expected --tenant, as the ledger has none or several", USAGE)
+    if wanted is None and len(known) == 1:
+        return known[0]
+    if wanted is None:
+        raise Failure("tenant: expected --tenant, as the ledger has none or several", USAGE)
+    if wanted not in known:
+        raise Failure("tenant: expected one that the ledger has", USAGE)
+    return wanted
 
 
 def _ms(field: str, text: str | None) -> int | None:

@@ -28,14 +28,12 @@ MAX_EXAMPLES = 20
 
 
 class Wanted(NamedTuple):
-    """Whose decisions, of which policy (None: all), over which offsets of which part of the log. ``topic``: the name of
-    the topic that the events stand on."""
+    """Whose decisions, of which policy (None: all), and over which part of the log, by the broker's time (ms)."""
 
     tenant: str
     policy: str | None = None
     from_ms: int | None = None
     to_ms: int | None = None
-    topic: str = "spend.events"
 
     def holds(self, received_ms: int) -> bool:
         """Whether a record of this instant is looked at; half open, by the broker's time."""
@@ -75,12 +73,14 @@ def reconcile(ledger: Ledger, policies: Mapping[str, Policy], wanted: Wanted) ->
     Raises LedgerError; KeyError for a policy that is missing.
     """
     tally, lacking, stagings = _Tally(), 0, dict[str, Activation]()
-    sources = sorted({file.source for file in ledger.files("events") if file.source is not None})
+    topic, mine = _topic(ledger, wanted.tenant), wanted.tenant
+    files = (file for file in ledger.files("events") if file.partition["tenant"] == mine)
+    sources = sorted({file.source for file in files if file.source is not None})
     for topic_id, partition in sources:
         log = LedgerLog(ledger, topic_id, partition)
         gap = log.gap
         lacking += 0 if gap is None else gap.first + gap.missing
-        _Partition(ledger, log, policies, wanted, tally).run(Source(wanted.topic, topic_id, partition), stagings)
+        _Partition(ledger, log, policies, wanted, tally).run(Source(topic, topic_id, partition), stagings)
     judged = [each for each in stagings.values() if wanted.policy in (None, each.policy)]
     measured = _measured(tally, lacking, [policies[each.hash or ""] for each in judged])
     found = criteria(measured)
@@ -173,6 +173,13 @@ class _Partition:
     def _before(self, tenant: str, stop: int) -> Iterable[Any]:
         for stretch in self._log.stretches(0, stop - 1, tenant):
             yield from _steps(stretch)
+
+
+def _topic(ledger: Ledger, tenant: str) -> str:
+    """The name of the topic of events, as the decisions have it."""
+    for batch in ledger.decision_batches(tenant, ["position_topic"], batch_rows=1):
+        return str(batch.column("position_topic")[0].as_py())
+    return "spend.events"
 
 
 def _steps(stretch: Stretch) -> Iterator[Any]:

@@ -1,0 +1,78 @@
+"""Laws of ``spendgate reconcile``: what it exits with, and that what is wrong is one line that says what to do."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from spendgate.cli.main import app
+from spendgate.model.canonical import canonical_bytes
+from spendgate.model.policy import Policy
+from tests.engine.scenes import TENANT
+from tests.reconcile.test_reconcile import CAPPED, OTHER, busy, shifted, with_sums, write
+
+
+def run(*arguments: Path | str) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr."""
+    result = CliRunner().invoke(app, ["reconcile", *map(str, arguments)])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def files(folder: Path, *policies: Policy) -> list[Path | str]:
+    found: list[Path | str] = []
+    for each in policies:
+        path = folder / f"{each.metadata.name}.json"
+        path.write_bytes(canonical_bytes(each))
+        found += ["--policy", path]
+    return found
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    log, decisions, _ = busy()
+    write(tmp_path / "ledger", log, decisions)
+    return tmp_path / "ledger"
+
+
+def test_it_tells_the_sample_the_criteria_and_what_is_missing(ledger: Path, tmp_path: Path) -> None:
+    code, out, _ = run("capped", "--ledger", ledger, *files(tmp_path, CAPPED, OTHER))
+    assert code == 1
+    assert "capped  inconclusive" in out
+    assert "40 of 40 calls agree" in out
+    assert "at most 7.500% differ" in " ".join(out.split())
+    assert "960" in out
+
+
+def test_a_difference_is_told_with_its_call_and_its_cause(tmp_path: Path) -> None:
+    log, decisions, _ = busy()
+    decisions[17] = with_sums(decisions[17], shifted)
+    write(tmp_path / "ledger", log, decisions)
+    code, out, _ = run("--ledger", tmp_path / "ledger", *files(tmp_path, CAPPED, OTHER))
+    assert code == 1
+    assert "1 mismatched, cause: counter altered" in out
+    assert "e17: capped, rule 0, team=t1: the counter was off by 7 nano-USD recorded, 7 admitted" in " ".join(
+        out.split()
+    )
+
+
+def test_json_is_the_whole_result(ledger: Path, tmp_path: Path) -> None:
+    _, out, _ = run("--ledger", ledger, "--json", "--tenant", TENANT, *files(tmp_path, CAPPED, OTHER))
+    found = json.loads(out)
+    assert (found["outcome"], found["calls"]["matched"], found["differences"]) == ("inconclusive", 40, [])
+    assert found["stagings"] == ["second", "staging"]
+
+
+def test_what_is_wrong_is_one_line(ledger: Path, tmp_path: Path) -> None:
+    sound = files(tmp_path, CAPPED, OTHER)
+    wrong: dict[str, list[Path | str]] = {
+        "ledger, policy: expected": [],
+        "no ledger here": ["--ledger", tmp_path / "none", *sound],
+        "policy: expected the file of version": ["--ledger", ledger, *files(tmp_path, CAPPED)],
+        "tenant: expected one that the ledger has": ["--ledger", ledger, "--tenant", "nobody", *sound],
+        "from: expected an instant": ["--ledger", ledger, "--from", "2026-05-01", *sound],
+    }
+    for words, arguments in wrong.items():
+        code, _, err = run(*arguments)
+        assert (code, len(err.strip().splitlines())) == (2, 1), err
+        assert words in err
