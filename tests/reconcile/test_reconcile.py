@@ -15,6 +15,8 @@ from spendgate.ledger.decision_rows import decision_batch_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.ledger.event_rows import Place
+from spendgate.model.activation import Activation
+from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import Decision, Reason
 from spendgate.model.policy import Policy
 from spendgate.reconcile.bounds import upper_bound
@@ -23,7 +25,7 @@ from tests.engine.evaluate import evaluate
 from tests.engine.scenes import TENANT, budget, call, examples, log_of, policy, staged
 from tests.oracle.documents import Record
 from tests.recorded import record
-from tests.strategies import Log, logs, policy_hash
+from tests.strategies import Log, logs
 
 SAID = ("spend-decisions-id", 0)
 """The topic id and the partition of the decisions."""
@@ -52,10 +54,15 @@ def reconciled(
         return reconcile(ledger, policies, Wanted(**{"tenant": TENANT, **wanted}))
 
 
+def begun(which: Policy, **fields: Any) -> Activation:
+    """An activation under the policy's own hash, as a file of it has it."""
+    return msgspec.structs.replace(staged(which, **fields), hash=policy_hash(which))
+
+
 def busy(count: int = 40) -> tuple[list[Record], list[Decision], dict[str, Policy]]:
     """A call each minute, of a dollar, by two teams, and what is owed."""
     bodies = [call(timedelta(minutes=n), f"e{n}", team=f"t{n % 2}") for n in range(count)]
-    log = log_of(staged(CAPPED), staged(OTHER, staging="second"), *bodies)
+    log = log_of(begun(CAPPED), begun(OTHER, staging="second"), *bodies)
     policies = {policy_hash(each): each for each in (CAPPED, OTHER)}
     _, owed = evaluate(policies, [log])
     return log, list(owed.values()), policies
@@ -173,7 +180,7 @@ def test_too_little_to_know_is_inconclusive_and_no_traffic_is_never_a_pass() -> 
 
 def test_a_day_of_enough_calls_that_agree_passes() -> None:
     bodies = [call(timedelta(seconds=90 * n), f"e{n}", 21 * 10**7, team="t") for n in range(1_000)]
-    log = log_of(staged(CAPPED), *bodies)
+    log = log_of(begun(CAPPED), *bodies)
     policies = {policy_hash(CAPPED): CAPPED}
     _, owed = evaluate(policies, [log])
     found = reconciled(log, list(owed.values()), policies)
