@@ -66,7 +66,8 @@ def mark_sent(connection: Connection, number: int, now_ms: int) -> None:
 def take_lease(connection: Connection, holder: str, now_ms: int, lasts_ms: int) -> bool:
     """Whether this process is the one that sends, until ``now_ms + lasts_ms``; take it again before that."""
     until = now_ms + lasts_ms
-    free = or_(leases.c.holder == holder, leases.c.until_ms <= now_ms)
+    # One that ends further ahead than any could was given before the clock stepped back, and might hold for hours.
+    free = or_(leases.c.holder == holder, leases.c.until_ms <= now_ms, leases.c.until_ms > now_ms + 2 * lasts_ms)
     taken = update(leases).where(leases.c.name == _LEASE, free).values(holder=holder, until_ms=until)
     if connection.execute(taken).rowcount:
         return True
