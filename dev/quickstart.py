@@ -199,8 +199,9 @@ def _simulate(desk: Desk) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
         with desk.client("editor") as client:
             hash_ = _good(client.get("/v1/policies/first-cap"))["latest"]["hash"]
-            answer = client.post(f"/v1/policies/first-cap/versions/{hash_}/simulations")
-        return answer.json() if answer.is_success and answer.json()["from"] else None
+            at, waits = f"/v1/policies/first-cap/versions/{hash_}/simulations", {"Prefer": "wait=20"}
+            answer = client.post(at, headers=waits)
+        return answer.json() if answer.status_code == 200 and answer.json()["from"] else None
 
     simulated = _until(found, "the event in the ledger", desk)
     desk.result(f"{simulated['full_windows']} full windows of history: a day is not over yet")

@@ -12,7 +12,16 @@ from contextlib import asynccontextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from gateway_shadow import check, health, ingest, manage_people, manage_policies, manage_stagings, problems
+from gateway_shadow import (
+    check,
+    health,
+    ingest,
+    manage_people,
+    manage_policies,
+    manage_simulations,
+    manage_stagings,
+    problems,
+)
 from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker, warm
@@ -23,10 +32,13 @@ from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
 from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
+from gateway_shadow.serving import Server
+from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.errors import StoreAway, StoreError
+from policy_store.job_queue import Queue
 from policy_store.migrate import require_current
 from policy_store.relay import Relay
 from policy_store.signing import read_key_file
@@ -56,6 +68,9 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         recorder=Recorder(writer, topics.checks),
         checker=_checker(config, topics, database),
         breaker=Breaker(),
+        runner=Runner(
+            Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
+        ),
     )
 
 
@@ -77,8 +92,10 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         if parts.checker is not None:
             await asyncio.to_thread(warm)
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
+        simulating = asyncio.create_task(parts.runner.run(stopping))
         yield
         stopping.set()
+        await simulating
         await relaying
         await parts.recorder.close()
         await parts.writer.close()
@@ -92,7 +109,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
-    for each in (check, ingest, manage_policies, manage_stagings, manage_people, health):
+    for each in (check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, health):
         app.include_router(each.router)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app
@@ -117,11 +134,11 @@ def main() -> int:
         signal.signal(each, lambda *_: None)  # uvicorn stops gracefully, and then sends itself the signal again
     # asyncio's own loop: uvloop raises RuntimeError on a write to a closed transport, of which aiokafka's task for
     # metadata dies unseen.
-    uvicorn.run(
+    serving = uvicorn.Config(
         build(parts, topics), host=config.host, port=config.port, loop="asyncio", http="httptools", access_log=False,
         server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S, log_config=None,
     )  # fmt: skip
-    return 0
+    return Server(serving, parts.stopping).serve_until_told()
 
 
 def _ended(error: Exception, code: int) -> int:

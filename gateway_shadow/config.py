@@ -38,7 +38,8 @@ class Config:
     SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_REDIS (checks need it), SPENDGATE_HTTP_HOST
     (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
     default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
-    (default 10: how long Kafka may take to acknowledge)."""
+    (default 10: how long Kafka may take to acknowledge), SPENDGATE_JOBS (default 2: simulations at a time, of stored
+    versions, and as many of drafts)."""
 
     kafka: str
     store: str
@@ -51,6 +52,7 @@ class Config:
     price_book: Path | None = None
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
+    jobs: int = 2
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -68,12 +70,19 @@ class Config:
             _said("REDIS"),
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
-            Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)),
+            Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)), _jobs(),
         )  # fmt: skip
 
 
 def _said(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
+
+
+def _jobs() -> int:
+    text = _said("JOBS") or "2"
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
+        raise Misconfigured(f"{PREFIX}JOBS: expected how many simulations may run at a time, from 1 to 64")
+    return int(text)
 
 
 def _seconds(name: str, otherwise: float) -> float:

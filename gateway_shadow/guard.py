@@ -37,7 +37,7 @@ class Guard:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         try:
-            async with asyncio.timeout(self.limits.request_s):
+            async with asyncio.timeout(self.limits.request_s) as answer.limit:
                 await self.app(scope, _limited(receive, self.limits.body_bytes), answer)
         except TimeoutError:
             await answer.problem(
@@ -64,10 +64,13 @@ class _Answer:
         self._send = send
         self._request_id = request_id
         self.status: int | None = None
+        self.limit: asyncio.Timeout | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if self.limit is not None and _is_stream(message):
+                self.limit.reschedule(None)
             message = {**message, "headers": [*message.get("headers", ()), (HEADER, self._request_id.encode())]}
         await self._send(message)
 
@@ -75,6 +78,11 @@ class _Answer:
         """Answer with a problem, if nothing was answered yet."""
         if self.status is None:
             await response_of(problem, self._request_id)(scope, receive, self)
+
+
+def _is_stream(start: Message) -> bool:
+    """Whether an answer is one that goes on: server-sent events are in time once they have begun."""
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"])
 
 
 def _limited(receive: Receive, most_bytes: int) -> Receive:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
@@ -13,7 +13,6 @@ from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import FieldProblem, Problem
 from gateway_shadow.revisions import IfMatch, tagged
-from gateway_shadow.simulating import simulated
 from policy_store import policies, simulations
 from policy_store.policies import Listed
 from spendgate.model.canonical import from_canonical
@@ -125,18 +124,6 @@ def list_simulations(
     with parts.database.read() as connection:
         found = policies.require_version(connection, caller.tenant, name, version)
         return [SimulationDocument.of(each) for each in simulations.of(connection, caller.tenant, name, found.hash)]
-
-
-@router.post("/v1/policies/{name}/versions/{version}/simulations", status_code=201, responses=problems(404, 409, 422))
-def simulate_version(
-    name: NamedInPath, version: NamedInPath, caller: Editor, parts: Shared, _: Annotated[None, Body()] = None
-) -> SimulationDocument:
-    """Simulate a version over the whole ledger of the tenant, and record that it was."""
-    with parts.database.read() as connection:
-        found = policies.require_version(connection, caller.tenant, name, version)
-    facts = simulated(parts.config.ledger, caller.tenant, from_canonical(found.document))
-    with parts.changes.of(caller.tenant, caller.person) as change:
-        return SimulationDocument.of(simulations.record(change, name, found.hash, facts))
 
 
 async def _policy_of(request: Request, parts: Parts) -> tuple[Policy, str]:

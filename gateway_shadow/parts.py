@@ -1,6 +1,7 @@
 """What the routes share: made once by the composition root, and found on the app."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -11,6 +12,7 @@ from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.recording import Recorder
+from gateway_shadow.simulation_runner import Runner
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.signing import Signer
@@ -19,7 +21,7 @@ from spendgate.prices.book import PriceBook
 
 @dataclass
 class Parts:
-    """One process's parts."""
+    """One process's parts. ``stopping``: set once no new request is taken; streams end then."""
 
     config: Config
     database: Database
@@ -31,6 +33,8 @@ class Parts:
     recorder: Recorder
     checker: Checker | None
     breaker: Breaker
+    runner: Runner
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def _parts(request: Request) -> Parts:  # a plain one would be run in a thread, for every request

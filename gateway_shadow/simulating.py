@@ -1,30 +1,14 @@
-"""A simulation over the ledger, as the store asks for one before it stages a version."""
+"""What a simulation over the ledger says of itself, as the store asks for one before it stages a version."""
 
 from hashlib import sha256
 from typing import Any
 
-from gateway_shadow.problems import Problem
 from policy_store.simulations import Found
-from spendgate.ledger.ledger_errors import LedgerError
-from spendgate.ledger.reader_problem import InputError
 from spendgate.model.policy import Budget, LifetimeWindow, Policy
 from spendgate.simulate.full_windows import full_windows
-from spendgate.simulate.job import Job, Source, run_job
 from spendgate.simulate.report import encode
-from spendgate.simulate.selection import Selection
 
 DAY_MS = 86_400_000
-
-
-def simulated(ledger: str | None, tenant: str, policy: Policy) -> Found:
-    """What a simulation over a tenant's whole history says of itself. Raises Problem."""
-    if ledger is None:
-        raise Problem(409, "no_ledger", "there is no ledger to simulate over: expected SPENDGATE_LEDGER")
-    try:
-        report = run_job(Job(["spendgate"], [policy], Source(ledger=ledger), Selection(where={"tenant": tenant})))
-    except (LedgerError, InputError) as error:
-        raise Problem(409, "no_ledger", str(error)) from None
-    return found_of(report, policy)
 
 
 def found_of(report: dict[str, Any], policy: Policy) -> Found:

@@ -29,10 +29,11 @@ class Lost(Exception):
 
 
 class Outcome(NamedTuple):
-    """What a simulation ended with. ``report``: JSON, the bytes that ``found`` has the SHA-256 of."""
+    """What a simulation ended with. ``report``: JSON, the bytes that ``found`` has the SHA-256 of; ``rows``: passed."""
 
     found: Found
     report: bytes
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ class Queue:
             self._set(change.connection, job, {
                 **_ended("done", change.now_ms), "report": zlib.compress(outcome.report),
                 "report_sha256": facts.pop("report_sha256"), "engine_version": facts.pop("engine_version"),
-                "facts": json.dumps(facts),
+                "facts": json.dumps(facts), "rows_done": outcome.rows, "rows_total": outcome.rows,
             })  # fmt: skip
             if job.counts:
                 made = simulations.record(change, job.policy, job.hash, outcome.found)

@@ -1,4 +1,4 @@
-"""Simulations as jobs: asked for, read, cancelled, kept for a while. ``job_queue`` is how a process takes one and ends it.
+"""Simulations as jobs: asked for, read, cancelled, kept for a while. How one is taken and ended: ``job_queue``.
 
 A job keeps all that it was made of: the policy's canonical form, its options, the version of the ledger. Run
 again from these it gives the same bytes, whatever was recorded meanwhile.
@@ -28,10 +28,10 @@ WHOLE = "{}"
 
 
 class Job(NamedTuple):
-    """A simulation as a job. ``options``: JSON; ``is_stored``: of a stored version, else of a document that came along;
-    ``until_ms``: its holder has said so long that it runs; ``tries``: how often it was begun; ``rows_total``: None where
-    it is not known before; ``ledger_version``: of its events, known once it runs; ``facts``: JSON, what the report says of its history;
-    ``simulation``: the id under which it was recorded as evidence."""
+    """A simulation as a job. ``is_stored``: of a stored version, else of a document that came along; ``options``: JSON;
+    ``until_ms``: its holder has said so long that it runs; ``tries``: how often it was begun; ``rows_total``: None
+    where it is not known before; ``ledger_version``: of its events, known once it runs; ``facts``: JSON, what the
+    report says of its history; ``simulation``: the id under which it was recorded as evidence."""
 
     number: int
     id: str

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,35 @@ class Api:
             return answer.json(), answer.headers.get("etag")
         raise _failure(answer.status_code, answer.text)
 
+    def text(self, path: str) -> str:
+        """What stands there, to the byte."""
+        try:
+            answer = self._client.get(path)
+        except self._away:
+            raise Failure(f"{self._url} does not answer") from None
+        if answer.is_success:
+            return answer.text
+        raise _failure(answer.status_code, answer.text)
+
     def tagged(self, method: str, path: str, read: str, **request: Any) -> Any:
         """Change what stands at ``read``, unless somebody else changes it in between."""
         _, tag = self.answer("GET", read)
         headers = {**request.pop("headers", {}), "If-Match": tag or ""}
         return self.ask(method, path, headers=headers, **request)
+
+    def events(self, path: str) -> Iterator[tuple[str, Any]]:
+        """Server-sent events, name and JSON, until the stream ends or breaks off; a break is an end too."""
+        with suppress(self._away), self._client.stream("GET", path) as answer:
+            if not answer.is_success:
+                answer.read()
+                raise _failure(answer.status_code, answer.text)
+            name = ""
+            for line in answer.iter_lines():
+                field, _, value = line.partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    yield name, json.loads(value)
 
     def close(self) -> None:
         """Let go of the connection."""

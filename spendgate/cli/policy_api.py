@@ -12,6 +12,7 @@ from rich.table import Table
 
 from spendgate.cli.api_client import Api, api
 from spendgate.cli.endpoints import Failure
+from spendgate.cli.policy_simulate import simulate
 from spendgate.cli.say import FOUND, USAGE
 
 if TYPE_CHECKING:
@@ -61,17 +62,6 @@ def diff(
         typer.echo("\n".join(changes) or "the same")
         if changes:
             raise typer.Exit(FOUND)
-
-
-def simulate(name: Name, version: Version = None) -> None:
-    """Simulate a version over the tenant's ledger, and have it recorded. Exit 1 without a full window."""
-    with api() as opened:
-        hash_ = version or _latest(opened, name)
-        found = opened.ask("POST", f"{_at(name)}/versions/{quote(hash_, safe='')}/simulations")
-        span = f"{found['from']} to {found['to']}" if found["from"] else "a history without calls"
-        typer.echo(f"{name} {found['hash'][:12]}: {found['full_windows']} full windows, {span}")
-        if not found["full_windows"]:
-            raise Failure("expected at least one full window of history; staging asks for a waiver", FOUND)
 
 
 def submit(

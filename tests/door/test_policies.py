@@ -52,8 +52,8 @@ def test_from_a_draft_to_a_signed_activation(door: Door) -> None:
         at = f"/v1/policies/{NAME}"
         early = ann.post(f"{at}/stagings", json={"hash": hash_})
         assert (early.status_code, early.json()["type"]) == (409, "urn:spendgate:problem:not_simulated")
-        simulated = ann.post(f"{at}/versions/{hash_[:12]}/simulations")
-        assert simulated.status_code == 201, simulated.text
+        simulated = ann.post(f"{at}/versions/{hash_[:12]}/simulations", headers={"Prefer": "wait=25"})
+        assert simulated.status_code == 200, simulated.text
         assert (simulated.json()["full_windows"], simulated.json()["hash"]) == (1, hash_)
         asked = ann.post(f"{at}/stagings", json={"hash": hash_}).json()
         own = move(herself, asked, "approve")
@@ -81,7 +81,8 @@ def test_a_history_without_a_full_window_simulates_and_does_not_count(door: Door
     months(door.ledger, 20)
     with door.as_("editor") as client:
         hash_ = draft(client)["latest"]["hash"]
-        assert client.post(f"/v1/policies/{NAME}/versions/{hash_}/simulations").json()["full_windows"] == 0
+        at = f"/v1/policies/{NAME}/versions/{hash_}/simulations"
+        assert client.post(at, headers={"Prefer": "wait=25"}).json()["full_windows"] == 0
         refused = client.post(f"/v1/policies/{NAME}/stagings", json={"hash": hash_})
         assert "at least one full window" in refused.json()["detail"]
         waived = client.post(f"/v1/policies/{NAME}/stagings", json={"hash": hash_, "waiver": "the team is new"})
