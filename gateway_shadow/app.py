@@ -21,6 +21,7 @@ from gateway_shadow import (
     manage_simulations,
     manage_stagings,
     problems,
+    read_ledger,
 )
 from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
@@ -48,6 +49,9 @@ from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
 from window_counters.redis_store import RedisStore
 
+ROUTES = (
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, read_ledger, health,
+)  # fmt: skip
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
 GARBAGE = 50_000
@@ -109,7 +113,16 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
-    for each in (check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, health):
+    for each in (
+        check,
+        ingest,
+        manage_policies,
+        manage_simulations,
+        manage_stagings,
+        manage_people,
+        read_ledger,
+        health,
+    ):
         app.include_router(each.router)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app

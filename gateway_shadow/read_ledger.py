@@ -1,0 +1,169 @@
+"""Decisions and events to read from the ledger, page by page, and one call's whole story."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel
+
+from gateway_shadow.auth import Caller, Reader
+from gateway_shadow.documents import Name
+from gateway_shadow.ledger_pages import CursorError, Page, Wanted, decode_cursor, encode_cursor, page
+from gateway_shadow.openapi import problems
+from gateway_shadow.parts import Parts, Shared
+from gateway_shadow.problems import FieldProblem, Problem
+from gateway_shadow.story import story
+from spendgate.ledger.decision_rows import decisions_of
+from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_tables import TableName
+from spendgate.ledger.event_rows import events_of
+from spendgate.ledger.event_rows import places_of as log_places_of
+from spendgate.ledger.ledger_errors import LedgerError, LedgerMissing
+from spendgate.model.decision import Code, Verdict
+
+router = APIRouter(tags=["ledger"])
+
+AT_A_TIME = 2
+"""Reads of the ledger at a time, so that they leave a processor to checks."""
+_room = BoundedSemaphore(AT_A_TIME)
+
+Cursor = Annotated[str | None, Query(max_length=300, description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+From = Annotated[AwareDatetime | None, Query(alias="from", description="From this time of the call on.")]
+To = Annotated[AwareDatetime | None, Query(description="Before this time of the call.")]
+
+
+class Rows(BaseModel):
+    """A page, in the order of the log. ``next``: where the next page begins; null at the end. A page may hold fewer
+    rows than asked for, or none, and still have a next one."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class Story(BaseModel):
+    """One call. ``attribution``: by which of six it is known whose it is."""
+
+    event: dict[str, Any]
+    received_at: str | None
+    repeats: int
+    attribution: dict[str, Any]
+    decision: dict[str, Any] | None
+    evidence_status: str | None
+    outcome: str | None
+    cost_nano_usd: int | None
+    annotations: list[dict[str, Any]]
+
+
+@router.get("/v1/decisions", responses=problems(409, 422))
+def list_decisions(
+    caller: Reader, parts: Shared, verdict: Annotated[Verdict | None, Query()] = None,
+    policy: Annotated[Name | None, Query()] = None, staging: Annotated[Name | None, Query()] = None,
+    code: Annotated[Code | None, Query()] = None, source: Annotated[Name | None, Query()] = None,
+    event_id: Annotated[Name | None, Query()] = None, from_: From = None, to: To = None, cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Rows:  # fmt: skip
+    """Decisions as they stand in the ledger. `policy`, `staging` and `code` are of one and the same reason."""
+    wanted = Wanted(
+        _told(verdict=verdict, source=source, event_id=event_id), _told(policy=policy, staging=staging, code=code),
+        from_, to,
+    )  # fmt: skip
+    found = _page(parts, caller, "decisions", wanted, cursor, limit)
+    items = [msgspec.to_builtins(each) for batch in found.batches for each in decisions_of(batch)]
+    return Rows(items=items, next=encode_cursor(found.next))
+
+
+@router.get("/v1/ledger", responses=problems(409, 422))
+def list_events(
+    caller: Reader, parts: Shared, team: Annotated[Name | None, Query()] = None,
+    employee: Annotated[Name | None, Query()] = None, customer: Annotated[Name | None, Query()] = None,
+    project: Annotated[Name | None, Query()] = None, workflow: Annotated[Name | None, Query()] = None,
+    agent: Annotated[Name | None, Query()] = None, vendor: Annotated[Name | None, Query()] = None,
+    model: Annotated[Name | None, Query()] = None, source: Annotated[Name | None, Query()] = None,
+    id_: Annotated[Name | None, Query(alias="id")] = None, from_: From = None, to: To = None, cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Rows:  # fmt: skip
+    """Events as they were recorded, annotations too; a repeat is marked as one."""
+    values = _told(
+        team=team, employee=employee, customer=customer, project=project, workflow=workflow, agent=agent,
+        vendor=vendor, model=model, source=source, id=id_,
+    )  # fmt: skip
+    found = _page(parts, caller, "events", Wanted(values, {}, from_, to), cursor, limit)
+    return Rows(items=list(_events(found)), next=encode_cursor(found.next))
+
+
+@router.get("/v1/story", responses=problems(404, 409, 422))
+def tell_story(
+    caller: Reader, parts: Shared, id_: Annotated[Name, Query(alias="id")], source: Annotated[Name, Query()]
+) -> Story:
+    """One call's whole story: what came in, whose it is, what each rule said, what became of it."""
+    with _reading(parts) as ledger:
+        named = _all(ledger, caller, "events", {"source": source, "id": id_})
+        calls = [each for each in named if each[1].kind == "call"]
+        if not calls:
+            raise Problem(404, "not_found", "no call of this source and id is in the ledger")
+        notes = [
+            (_text(place.received_at), event)
+            for place, event in _all(ledger, caller, "events", {"source": source, "refers_to": id_})
+            if not place.duplicate
+        ]
+        wanted = Wanted({"source": source, "event_id": id_}, {})
+        judged = page(ledger, "decisions", caller.tenant, wanted, None, 10)
+    first = next((each for each in calls if not each[0].duplicate), calls[0])
+    decisions = [each for batch in judged.batches for each in decisions_of(batch)]
+    return Story(**story(first[1], _text(first[0].received_at), len(calls) - 1, decisions, notes))
+
+
+def _all(ledger: Ledger, caller: Caller, name: TableName, values: dict[str, str]) -> list[tuple[Any, Any]]:
+    found = page(ledger, name, caller.tenant, Wanted(values, {}), None, 1000)
+    return [
+        pair for batch in found.batches for pair in zip(log_places_of(batch), events_of(batch), strict=True)
+    ]  # fmt: skip
+
+
+def _page(parts: Parts, caller: Caller, name: TableName, wanted: Wanted, cursor: str | None, most: int) -> Page:
+    try:
+        after = decode_cursor(cursor)
+    except CursorError:
+        expected = FieldProblem(field="cursor", expected="`next` of the page before")
+        raise Problem(422, "bad_field", "see errors", [expected]) from None
+    with _reading(parts) as ledger:
+        return page(ledger, name, caller.tenant, wanted, after, most)
+
+
+@contextmanager
+def _reading(parts: Parts) -> Iterator[Ledger]:
+    """The ledger as it is now. Raises Problem: 409 without one, 503 while it is away or too many read."""
+    if parts.config.ledger is None:
+        raise Problem(409, "no_ledger", "there is no ledger to read: expected SPENDGATE_LEDGER")
+    if not _room.acquire(timeout=5):
+        raise Problem(503, "busy", "others read the ledger", headers={"Retry-After": "2"})
+    try:
+        yield Ledger.open(parts.config.ledger)
+    except LedgerMissing as error:
+        raise Problem(409, "no_ledger", str(error)) from None
+    except LedgerError:
+        raise Problem(503, "ledger_away", "the ledger does not answer", headers={"Retry-After": "5"}) from None
+    finally:
+        _room.release()
+
+
+def _events(found: Page) -> Iterator[dict[str, Any]]:
+    for batch in found.batches:
+        for place, event in zip(log_places_of(batch), events_of(batch), strict=True):
+            said = {name: value for name, value in msgspec.to_builtins(event).items() if value is not None}
+            position = {"partition": place.partition, "offset": place.offset, "index": place.index}
+            yield {
+                **said, "received_at": _text(place.received_at), "duplicate": place.duplicate, "position": position,
+            }  # fmt: skip
+
+
+def _told(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _text(at: Any) -> str | None:
+    return None if at is None else at.isoformat().replace("+00:00", "Z")
