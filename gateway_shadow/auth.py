@@ -19,6 +19,7 @@ from gateway_shadow.problems import Problem
 from policy_store import api_keys
 from policy_store.api_keys import ApiKey, Role
 from policy_store.change import now_ms
+from policy_store.clock import Forward
 from policy_store.database import Database
 from policy_store.errors import StoreAway
 
@@ -63,6 +64,9 @@ class Doorkeeper:
     now_ms: Callable[[], int] = now_ms
     _known: dict[str, _Known] = field(default_factory=dict)
     _failed: dict[str, tuple[float, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.now_ms = Forward(self.now_ms)
 
     async def caller(self, text: str, address: str) -> Caller:
         """Whose key this is. Raises Problem 401, 429 after many failures from one address, 503 without the store."""
