@@ -22,12 +22,14 @@ from gateway_shadow import (
     manage_stagings,
     problems,
     read_ledger,
+    watch_decisions,
 )
 from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker, warm
 from gateway_shadow.config import Config, Misconfigured
 from gateway_shadow.guard import Guard
+from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
@@ -50,7 +52,8 @@ from spendgate.model.topics import Topics, TopicsError, load_topics
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
-    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, read_ledger, health,
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, read_ledger, watch_decisions,
+    health,
 )  # fmt: skip
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
@@ -72,6 +75,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         recorder=Recorder(writer, topics.checks),
         checker=_checker(config, topics, database),
         breaker=Breaker(),
+        live=Live(config.kafka, topics.decisions.name, config.security),
         runner=Runner(
             Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
         ),
@@ -101,6 +105,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         stopping.set()
         await simulating
         await relaying
+        await parts.live.close()
         await parts.recorder.close()
         await parts.writer.close()
         if parts.checker is not None:
@@ -113,16 +118,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
-    for each in (
-        check,
-        ingest,
-        manage_policies,
-        manage_simulations,
-        manage_stagings,
-        manage_people,
-        read_ledger,
-        health,
-    ):
+    for each in ROUTES:
         app.include_router(each.router)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app

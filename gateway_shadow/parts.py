@@ -10,6 +10,7 @@ from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
+from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.recording import Recorder
 from gateway_shadow.simulation_runner import Runner
@@ -33,6 +34,7 @@ class Parts:
     recorder: Recorder
     checker: Checker | None
     breaker: Breaker
+    live: Live
     runner: Runner
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 

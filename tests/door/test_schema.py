@@ -36,7 +36,9 @@ def test_every_route_answers_as_its_document_says(
     shared_door: Door, clients: dict[str | None, dict[str, str]], role: str | None
 ) -> None:
     document = schemathesis.openapi.from_url(f"{shared_door.url}/openapi.json")
-    operations = [found.ok() for found in document.get_all_operations()]  # type: ignore[union-attr]  # (no Err here)
+    every = [found.ok() for found in document.get_all_operations()]  # type: ignore[union-attr]  # (no Err here)
+    # A stream of what happens has no end; its laws are in test_live.py.
+    operations = [each for each in every if each.path != "/v1/decisions/live"]
     assert len(operations) > 25
 
     @given(data=st.data())
