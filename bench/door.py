@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 import httpx
 
+from bench.obeying import obeyed_s
 from bench.processes import Process, wait_for
 from dev import stack as local
 from dev.ground import made_topics
@@ -214,6 +215,7 @@ def main(arguments: Sequence[str]) -> None:
                     _add_litellm(figures, *asyncio.run(_of_litellm(proxy, 10 if quick else 1)))
         finally:
             local.down(Path(name) / "stack")
+        figures["obeyed_s"] = obeyed_s(Path(name) / "obeys")
     print(json.dumps(figures))
 
 

@@ -60,6 +60,8 @@ def told() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise StoreAway(_words(error)) from error
+    except ConnectionError as error:  # PostgreSQL's driver passes on what a socket says in the middle of an answer
+        raise StoreAway(f"store: the database does not answer ({type(error).__name__})") from error
 
 
 def _words(error: DBAPIError) -> str:

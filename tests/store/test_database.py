@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from policy_store import policies
-from policy_store.database import Database
+from policy_store.database import Database, told
 from policy_store.errors import StoreAway
 from tests.store.conftest import Store
 from tests.store.scenes import TENANT, change, drafted, policy, source
@@ -44,3 +44,9 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database at all, however long this text may be" * 100)
     with pytest.raises(StoreAway, match="does not answer"), Database(f"sqlite:///{tmp_path / 'store.db'}").begin():
         pytest.fail("opened")
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
+def test_a_connection_that_breaks_in_the_middle_of_an_answer_is_told(error: type[OSError]) -> None:
+    with pytest.raises(StoreAway, match="does not answer"), told():
+        raise error(104, "the-patient-said")
