@@ -1,11 +1,13 @@
 """Simulations as jobs at a real door: started, watched, cancelled, killed with the door, and the same bytes again."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,13 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select, update
+from starlette.types import Message, Receive, Scope, Send
 from typer.testing import CliRunner
 
 from dev.stack import Stack
+from gateway_shadow.config import Limits
+from gateway_shadow.guard import Guard
+from policy_store import api_keys
 from policy_store.tables import jobs
 from spendgate.cli.main import app
 from tests.door.conftest import TENANT, Door, MakeDoor, make
@@ -204,6 +210,45 @@ def test_what_is_cancelled_is_killed_and_the_next_one_runs(opened: Door) -> None
         report = client.get(f"/v1/simulations/{id_}/report")
         assert (report.status_code, report.json()["type"]) == (409, "urn:spendgate:problem:no_report")
         assert client.post(versions(client), headers=WAIT).json()["state"] == "done"
+
+
+def test_a_stream_ends_with_the_key_that_asked_for_it(opened: Door) -> None:
+    key = opened.key("viewer", "eve")
+    with opened.as_("editor") as client:
+        id_, _ = held(opened, client)
+        asked = client.stream("GET", f"/v1/simulations/{id_}/events", headers={"Authorization": f"Bearer {key}"})
+        with asked as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "event: progress"
+            with opened.changes().of(TENANT, "op") as change:
+                api_keys.revoke(change, key.removeprefix("sgk_").split("_")[0], "left")
+            for _ in lines:
+                pass
+        assert client.get(f"/v1/simulations/{id_}").json()["state"] == "running"
+        client.post(f"/v1/simulations/{id_}/cancel")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("kind", "is_whole"), [("text/event-stream; charset=utf-8", True), ("text/plain", False)])
+async def test_only_an_answer_that_goes_on_may_outlast_the_limit_of_a_request(kind: str, is_whole: bool) -> None:
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", kind.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for _ in range(20):
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"end"})
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    guard = Guard(app, replace(Limits(), request_s=0.0), lambda: "r-1")
+    await guard({"type": "http", "headers": []}, nothing, keep)
+    assert (sent[-1].get("body") == b"end") == is_whole
 
 
 def test_a_process_that_dies_is_replaced_and_the_job_is_done_after_all(opened: Door) -> None:
