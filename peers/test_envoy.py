@@ -84,7 +84,6 @@ class Gateway:
 @pytest.fixture
 def gateway(make_door: MakeDoor, tmp_path: Path) -> Iterator[Gateway]:
     door = make_door()
-    door.broker.create([door.topics.checks])
     upstream, port = Upstream(), free_port()
     text = CONFIG.read_text().replace("KEY}", f"{door.key('ingest')}}}")
     for old, new in ((10000, port), (8080, door.port), (8081, upstream.port)):

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import msgspec
-import pytest
 
 from gateway_shadow.live import MOST_WAITING, Gap, Watcher
 from policy_store import api_keys
@@ -18,13 +17,6 @@ from tests.live.waiting import until
 from tests.reconcile.test_reconcile import busy
 
 DECISIONS = busy()[1]
-
-
-@pytest.fixture(scope="module")
-def told_door(shared_door: Door) -> Door:
-    """A door whose decisions have a topic."""
-    shared_door.broker.create([shared_door.topics.decisions])
-    return shared_door
 
 
 @contextmanager
@@ -57,38 +49,38 @@ def publish(door: Door, tenant: str, decisions: list[Decision]) -> None:
     door.broker.producer.flush()
 
 
-def test_every_decision_of_the_tenant_comes_once_in_order_and_no_other(told_door: Door) -> None:
-    with watching(told_door) as (events, _):
-        publish(told_door, "somebody-else", DECISIONS[:3])
-        publish(told_door, TENANT, DECISIONS[:20])
+def test_every_decision_of_the_tenant_comes_once_in_order_and_no_other(shared_door: Door) -> None:
+    with watching(shared_door) as (events, _):
+        publish(shared_door, "somebody-else", DECISIONS[:3])
+        publish(shared_door, TENANT, DECISIONS[:20])
         found = [next(events) for _ in range(20)]
     assert {name for name, _ in found} == {"decision"}
     assert msgspec.convert([data for _, data in found], list[Decision]) == DECISIONS[:20]
 
 
-def test_only_what_is_wanted_comes(told_door: Door) -> None:
+def test_only_what_is_wanted_comes(shared_door: Door) -> None:
     denied = [each for each in DECISIONS if each.verdict == "deny"]
-    with watching(told_door, verdict="deny", policy="capped") as (events, _):
-        publish(told_door, TENANT, DECISIONS)
+    with watching(shared_door, verdict="deny", policy="capped") as (events, _):
+        publish(shared_door, TENANT, DECISIONS)
         found = [next(events)[1]["event_id"] for _ in denied]
     assert found == [each.event_id for each in denied]
 
 
-def test_a_stream_ends_when_its_key_is_revoked(told_door: Door) -> None:
-    with watching(told_door) as (events, key):
+def test_a_stream_ends_when_its_key_is_revoked(shared_door: Door) -> None:
+    with watching(shared_door) as (events, key):
         parts = api_keys.parse(key)
         assert parts is not None
-        with told_door.changes().of(TENANT, "root") as change:
+        with shared_door.changes().of(TENANT, "root") as change:
             api_keys.revoke(change, parts.id, "leaked")
         assert list(events) == []
 
 
-def test_a_door_with_an_open_stream_stops(told_door: Door) -> None:
-    with watching(told_door) as (events, _):
-        assert told_door.stop() == 0
+def test_a_door_with_an_open_stream_stops(shared_door: Door) -> None:
+    with watching(shared_door) as (events, _):
+        assert shared_door.stop() == 0
         assert list(events) == []
-    told_door.start()
-    until(told_door.answers, "the door again", 20)
+    shared_door.start()
+    until(shared_door.answers, "the door again", 20)
 
 
 def test_who_reads_too_slowly_is_told_how_many_were_left_out() -> None:
