@@ -176,10 +176,10 @@ class _Partition:
 
 
 def _topic(ledger: Ledger, tenant: str) -> str:
-    """The name of the topic of events, as the decisions have it."""
+    """The name of the topic of events, as the decisions have it; without any there is nothing to compare it with."""
     for batch in ledger.decision_batches(tenant, ["position_topic"], batch_rows=1):
         return str(batch.column("position_topic")[0].as_py())
-    return "spend.events"
+    return ""
 
 
 def _steps(stretch: Stretch) -> Iterator[Any]:
