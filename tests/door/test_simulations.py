@@ -41,6 +41,8 @@ def opened(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     with made.as_("editor") as client:
         draft(client)
     yield made
+    for pid in children(made):  # one that a failed test holds still would not see the door end
+        os.kill(pid, signal.SIGKILL)
     made.close()
 
 
