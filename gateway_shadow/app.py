@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import get_args
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +19,7 @@ from gateway_shadow import (
     ingest,
     manage_people,
     manage_policies,
+    manage_reviews,
     manage_simulations,
     manage_stagings,
     problems,
@@ -28,6 +30,7 @@ from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker, warm
 from gateway_shadow.config import Config, Misconfigured
+from gateway_shadow.following import keep_following
 from gateway_shadow.guard import Guard
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
@@ -38,11 +41,14 @@ from gateway_shadow.relaying import LoopWire, keep_relaying
 from gateway_shadow.serving import Server
 from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
+from gateway_shadow.sweeping import keep_sweeping
 from policy_store.change import Changes
 from policy_store.database import Database
+from policy_store.decisions import Decisions
 from policy_store.errors import StoreAway, StoreError
 from policy_store.job_queue import Queue
 from policy_store.migrate import require_current
+from policy_store.outbox import TopicName
 from policy_store.relay import Relay
 from policy_store.signing import read_key_file
 from spendgate import __version__
@@ -52,8 +58,8 @@ from spendgate.model.topics import Topics, TopicsError, load_topics
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
-    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, read_ledger, watch_decisions,
-    health,
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, manage_reviews, read_ledger,
+    watch_decisions, health,
 )  # fmt: skip
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
@@ -95,13 +101,20 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stopping = asyncio.Event()
         wire = LoopWire(parts.writer, topics, asyncio.get_running_loop())
-        names = {"policies": topics.policies.name, "events": topics.events.name}
-        relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")  # type: ignore[arg-type]
+        names = {each: getattr(topics, each).name for each in get_args(TopicName)}
+        relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")
         if parts.checker is not None:
             await asyncio.to_thread(warm)
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
         simulating = asyncio.create_task(parts.runner.run(stopping))
+        others = [
+            asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
+            asyncio.create_task(keep_sweeping(parts.changes)),
+        ]
         yield
+        for each in others:
+            each.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         stopping.set()
         await simulating
         await relaying

@@ -18,6 +18,10 @@ CHECK_S = Histogram(
 CHECKS_LOST = Counter("spendgate_checks_lost_total", "Checks that could not be recorded.")
 OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store that Kafka has acknowledged.")
 
+REVIEWS_ASKED = Counter("spendgate_reviews_asked_total", "Would-be reviews put into the queue.")
+REVIEWS_EXPIRED = Counter("spendgate_reviews_expired_total", "Reviews that nobody has answered in time.")
+UNREADABLE_DECISIONS = Counter("spendgate_unreadable_decisions_total", "Messages that hold no decisions.")
+
 
 def count_request(scope: Scope, status: int | None) -> None:
     """Count a request by the route that it met, as the program spells it."""

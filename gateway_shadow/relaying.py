@@ -22,12 +22,13 @@ class LoopWire:
 
     def __init__(self, writer: LogWriter, topics: Topics, loop: asyncio.AbstractEventLoop) -> None:
         self._writer = writer
-        self._events = topics.events
+        self._by_tenant = {topic.name for topic in topics.all if topic.keyed_by_tenant}
+        self._partitions = topics.tenant_partitions
         self._loop = loop
 
     def publish(self, topic: str, key: bytes, value: bytes) -> None:
         """See Wire. Raises KafkaError, TimeoutError."""
-        partition = partition_of(key, self._events.partitions) if topic == self._events.name else 0
+        partition = partition_of(key, self._partitions) if topic in self._by_tenant else 0
         sent = asyncio.run_coroutine_threadsafe(self._writer.publish(topic, key, value, partition), self._loop)
         sent.result(ACKNOWLEDGED_S)
         metrics.OUTBOX.inc()

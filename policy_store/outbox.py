@@ -14,8 +14,9 @@ from policy_store.signing import Signer
 from policy_store.tables import leases, outbox
 from spendgate.model.activation import Activation, encode_activation
 from spendgate.model.announcement import Announcement, Document, record_of
+from spendgate.model.review import ReviewRecord, encode_review
 
-TopicName = Literal["policies", "events"]
+TopicName = Literal["policies", "events", "reviews"]
 _LEASE = "outbox"
 
 
@@ -46,6 +47,11 @@ def activate(change: Change, signer: Signer, **fields: Any) -> Activation:
     signed = signer.signed(made)
     _add(change, "events", change.tenant.encode(), encode_activation(signed))
     return signed
+
+
+def tell_review(change: Change, record: ReviewRecord) -> None:
+    """Put what became of a review into the outbox, for ``spend.reviews``."""
+    _add(change, "reviews", change.tenant.encode(), encode_review(record))
 
 
 def _add(change: Change, topic: TopicName, key: bytes, value: bytes) -> None:

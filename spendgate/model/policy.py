@@ -25,6 +25,7 @@ from spendgate.model.policy_types import (
 MAX_RULES = 100
 CalendarUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+OnExpiry = Literal["approve", "refuse"]
 WINDOW_KINDS = ("calendar", "rolling", "lifetime")
 
 
@@ -183,11 +184,12 @@ class When(Document):
 
 
 class Review(Document):
-    """A call that a person should look at; ``expires`` is how long they have."""
+    """A call that a person should look at; ``expires`` is how long they have, ``on_expiry`` what silence then means."""
 
     when: When
     reviewers: PolicyName | None = None
     expires: Duration | None = None
+    on_expiry: OnExpiry = "approve"
 
 
 class Rule(Document):

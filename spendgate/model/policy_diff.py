@@ -87,7 +87,7 @@ def _scope(policy: Policy) -> dict[str, Any]:
 
 
 def _decides(change: Change) -> bool:
-    about_people = change.field.endswith((".reviewers", ".expires"))
+    about_people = change.field.endswith((".reviewers", ".expires", ".on_expiry"))
     return change.field.startswith("spec.") and change.kind != "moved" and not about_people
 
 

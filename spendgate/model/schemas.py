@@ -21,6 +21,7 @@ from spendgate.model.decision import Decision
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
+from spendgate.model.review import ReviewRecord
 from spendgate.model.text import MAX_CHARS
 
 Schema: TypeAlias = dict[str, Any]
@@ -62,12 +63,18 @@ def policy_schema() -> Schema:
     return {"$schema": DIALECT, **_without_null(PolicyFile.model_json_schema(schema_generator=_Untitled))}
 
 
+def review_schema() -> Schema:
+    """The schema of an answered review on the wire."""
+    return _of_struct(ReviewRecord)
+
+
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "activation": activation_schema,
     "check": check_schema,
     "decision": decision_schema,
     "event": event_schema,
     "policy": policy_schema,
+    "review": review_schema,
 }
 
 

@@ -58,7 +58,10 @@ def reviews() -> SearchStrategy[dict[str, Any]]:
     evidence = st.lists(st.sampled_from(["present", "missing", "failed"]), min_size=1)
     optional = {"models": GLOB_LISTS, "input_tokens_over": TOKENS, "evidence_status": evidence}
     when = st.fixed_dictionaries({"cost_usd_over": USD}, optional=optional)
-    return st.fixed_dictionaries({"when": when}, optional={"reviewers": NAMES, "expires": DURATIONS})
+    silence = st.sampled_from(["approve", "refuse"])
+    return st.fixed_dictionaries(
+        {"when": when}, optional={"reviewers": NAMES, "expires": DURATIONS, "on_expiry": silence}
+    )
 
 
 def rules() -> SearchStrategy[dict[str, Any]]:
@@ -111,6 +114,8 @@ def _defaults(name: str, node: dict[str, Any]) -> dict[str, Any]:
             return {"scope": {}, "on_unpriced": "review"}
         case "scope":
             return {"exclude": {}}
+        case "review":
+            return {"on_expiry": "approve"}
         case "budget":
             return {"per": [], "warn_at_percent": []}
         case "window" if "calendar" in node:
@@ -190,6 +195,7 @@ _CHANGES: dict[Any, Any] = {
     "max_cost_usd": _other("3", "4"),
     "cost_usd_over": _other("3", "4"),
     "expires": lambda duration: "17m" if duration != "17m" else "18m",
+    "on_expiry": _other("approve", "refuse"),
     "per": lambda fields: fields[1:] if fields else ["team"],
     "warn_at_percent": lambda percents: percents[1:] if percents else [50],
     "evidence_status": lambda statuses: [*statuses, "not_applicable"],

@@ -1,0 +1,82 @@
+"""What the store takes out of ``spend.decisions``: would-be reviews. A repeat of a message changes nothing."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, and_, select
+
+from policy_store import reviews
+from policy_store.asked_reviews import asked
+from policy_store.database import Database
+from policy_store.tables import stagings, versions
+from spendgate.model.canonical import from_canonical
+from spendgate.model.decision import Decision
+from spendgate.model.policy import Policy
+
+_SIGNS = (b'"review"',)
+"""What stands in a message that holds anything for the store; most hold approvals alone, and are not decoded."""
+_MOST_KNOWN = 10_000
+
+_decode = msgspec.json.Decoder(list[Decision]).decode
+
+
+class Taken(NamedTuple):
+    """What came of some messages. ``unreadable``: messages that hold no decisions."""
+
+    reviews: int
+    unreadable: int
+
+
+@dataclass
+class Decisions:
+    """Takes messages in. Not for two threads at once."""
+
+    database: Database
+    _known: dict[tuple[str, str], Policy] = field(default_factory=dict)
+
+    def take(self, values: Iterable[bytes | None]) -> Taken:
+        """All of these messages in one transaction. Raises StoreAway: then nothing of it was done."""
+        found, unreadable = _read(values)
+        wanted = [each for each in found if each.verdict == "review"]
+        if not wanted:
+            return Taken(0, unreadable)
+        with self.database.begin() as connection:
+            policy_of = self._policies(connection, wanted)
+            rows = {row.id: row for each in wanted for row in asked(each, lambda *at: policy_of.get(at))}
+            return Taken(reviews.add_new(connection, list(rows.values())), unreadable)
+
+    def _policies(self, connection: Connection, found: Iterable[Decision]) -> dict[tuple[str, str], Policy]:
+        """By tenant and staging; a version never changes, so each is read once."""
+        named = {(each.tenant, reason.staging) for each in found for reason in each.reasons}
+        if missing := named - self._known.keys():
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known.update(_stored(connection, missing))
+        return self._known
+
+
+def _read(values: Iterable[bytes | None]) -> tuple[list[Decision], int]:
+    found: list[Decision] = []
+    unreadable = 0
+    for value in values:
+        if value is None or not any(sign in value for sign in _SIGNS):
+            continue
+        try:
+            found += _decode(value)
+        except (msgspec.DecodeError, RecursionError):
+            unreadable += 1
+    return found, unreadable
+
+
+def _stored(connection: Connection, wanted: Iterable[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], Policy]]:
+    of_staging = and_(
+        versions.c.tenant == stagings.c.tenant, versions.c.policy == stagings.c.policy,
+        versions.c.hash == stagings.c.hash,
+    )  # fmt: skip
+    for tenant, staging in wanted:
+        at = select(versions.c.document).join(stagings, of_staging)
+        document = connection.scalar(at.where(stagings.c.tenant == tenant, stagings.c.id == staging))
+        if document is not None:
+            yield (tenant, staging), from_canonical(document)

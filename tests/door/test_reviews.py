@@ -1,0 +1,130 @@
+"""The review queue of a real door: what stands on ``spend.decisions`` waits there once, and is answered once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from dev.stack import Stack
+from policy_store import audit
+from spendgate.model.review import ReviewRecord
+from tests.door.conftest import TENANT, Door, make
+from tests.live.waiting import until
+from tests.store.decided import decision, message, over, reason
+
+
+@pytest.fixture(scope="module")
+def door(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """A door that has decisions to follow."""
+    made = make(stack.bootstrap, tmp_path_factory.mktemp("door"))
+    made.broker.create([made.topics.decisions, made.topics.reviews])
+    made.start()
+    yield made
+    made.close()
+
+
+def decide(door: Door, *numbers: int, tenant: str = TENANT) -> None:
+    """Decisions that want a review, as a worker writes them."""
+    found = [decision(number, over(), tenant=tenant) for number in numbers]
+    door.broker.send(door.topics.decisions, tenant.encode(), message(*found))
+    door.broker.flush()
+
+
+def queue(client: httpx.Client, **wanted: Any) -> list[dict[str, Any]]:
+    answer = client.get("/v1/reviews", params=wanted)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["reviews"]
+    return found
+
+
+def move(client: httpx.Client, review: dict[str, Any], action: str, **body: Any) -> httpx.Response:
+    tag = {"If-Match": f'"{review["revision"]}"'}
+    return client.post(f"/v1/reviews/{review['id']}/{action}", headers=tag, json=body)
+
+
+def told(door: Door) -> dict[str, ReviewRecord]:
+    """What stands on ``spend.reviews``, by review."""
+    rows = door.rows("reviews")
+    assert {row.key for row in rows} <= {b"acme", b"life"}
+    found = [msgspec.json.decode(row.value, type=ReviewRecord) for row in rows]
+    assert len(found) == len({each.review_id for each in found})
+    return {each.review_id: each for each in found}
+
+
+def test_a_would_be_review_is_claimed_answered_and_told(door: Door) -> None:
+    decide(door, 1, 2, tenant="life")
+    with door.as_("approver", "bob", "life") as bob, door.as_("approver", "cat", "life") as cat:
+        until(lambda: len(queue(bob)) == 2, "the queue")
+        first, second = queue(bob)
+        assert (first["owner"], first["state"], first["expires_at"]) == ({"team": "red"}, "open", None)
+        assert first["words"][0].startswith("cap: over the cap of $5.00 for team=red")
+        claimed = move(bob, first, "claim")
+        assert (claimed.status_code, claimed.headers["etag"]) == (200, '"2"')
+        assert move(cat, first, "claim").status_code == 412
+        held = move(cat, claimed.json(), "approve")
+        assert (held.status_code, held.json()["type"]) == (409, "urn:spendgate:problem:claimed")
+        assert "somebody else has claimed it" in held.json()["detail"]
+        assert move(bob, claimed.json(), "refuse").status_code == 422, "a refusal says why"
+        refused = move(bob, claimed.json(), "refuse", note="too dear").json()
+        assert (refused["state"], refused["outcome"], refused["decided_by"], refused["possible"]) == (
+            "refused", "refuse", "bob", [],
+        )  # fmt: skip
+        assert move(cat, second, "approve").json()["state"] == "approved"
+        assert [each["state"] for each in queue(bob)] == ["refused", "approved"]
+        assert queue(bob, state="open") == queue(bob, policy="other") == queue(bob, reviewers="leads") == []
+        assert bob.post(f"/v1/reviews/{first['id']}/claim").status_code == 428
+    until(lambda: {first["id"], second["id"]} <= told(door).keys(), "the records")
+    assert told(door)[first["id"]].answered_by == "bob"
+    with door.database.read() as connection:
+        assert [each.action for each in audit.entries(connection, "life")][-3:] == ["claim", "refuse", "approve"]
+
+
+def test_pages_end_and_a_cursor_that_is_none_is_told(door: Door) -> None:
+    decide(door, *range(10, 15), tenant="pages")
+    with door.as_("viewer", "eve", "pages") as eve:
+        until(lambda: len(queue(eve)) == 5, "the queue")
+        first = eve.get("/v1/reviews", params={"limit": 3}).json()
+        rest = eve.get("/v1/reviews", params={"limit": 3, "after": first["next"]}).json()
+        assert [each["id"] for each in first["reviews"] + rest["reviews"]] == [each["id"] for each in queue(eve)]
+        assert rest["next"] is None
+        bad = eve.get("/v1/reviews", params={"after": "nonsense"})
+        assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "after")
+        assert "nonsense" not in bad.text
+        assert move(eve, rest["reviews"][0], "claim").status_code == 403
+
+
+def test_no_tenant_sees_or_moves_a_review_of_another(door: Door) -> None:
+    decide(door, 20, tenant="victim")
+    with door.as_("approver", "vic", "victim") as vic, door.as_("approver", "spy", "spy") as spy:
+        until(lambda: len(queue(vic)) == 1, "the queue")
+        (theirs,) = queue(vic)
+        assert queue(spy) == []
+        assert spy.get(f"/v1/reviews/{theirs['id']}").status_code == 404
+        for action in ("claim", "release", "approve", "refuse"):
+            assert move(spy, theirs, action, **({"note": "mine now"} if action == "refuse" else {})).status_code == 404
+        assert queue(vic) == [{**theirs, "age_s": queue(vic)[0]["age_s"]}]
+
+
+def test_a_door_that_is_killed_and_one_beside_it_lose_and_double_nothing(make_door: Any) -> None:
+    first: Door = make_door(started=False)
+    first.broker.create([first.topics.decisions, first.topics.reviews])
+    first.start()
+    second = Door(
+        first.folder, first.broker, first.topics, first.prefix, first.database, first.store_url, first.signer,
+        started=10,
+    )  # fmt: skip
+    second.start()
+    try:
+        with second.as_("viewer") as viewer:
+            for number in range(40):
+                decide(first, number, number + 1000)
+                if number == 20:
+                    first.stop(kill=True)
+                    first.broker.send(first.topics.decisions, b"acme", b'{"not": "review"')
+                    first.broker.send(first.topics.decisions, b"acme", message(decision(5000, reason(verdict="warn"))))
+            until(lambda: len(queue(viewer)) == 80, "the queue", 60)
+            assert len({each["event_id"] for each in queue(viewer)}) == 80
+    finally:
+        second.stop(kill=True)
