@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spendgate.cli import audit_api
 from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 from spendgate.model.text import EXPECTED, is_name
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from policy_store.database import Database
 
 app = typer.Typer(no_args_is_help=True, help="Prepare the policy store, and make first keys (from a checkout).")
-audit_app = typer.Typer(no_args_is_help=True, help="The audit trail of the policy store (from a checkout).")
+audit_app = typer.Typer(no_args_is_help=True, help="The audit trail of the policy store.")
+audit_app.command("list")(audit_api.list_rows)
 
 STORE_ENV, KEY_ENV = "SPENDGATE_STORE", "SPENDGATE_STORE_KEY_FILE"
 WHO = "(administrator)"
@@ -100,7 +102,13 @@ def verify(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find rows that were changed, removed or put elsewhere. Exit 1 if there is one; else print each tenant's head."""
+    """Find rows that were changed, removed or put elsewhere. Exit 1 if there is one; else print each tenant's head.
+
+    At the store's database, from a checkout; without --store and SPENDGATE_STORE over the API, of one's own tenant.
+    """
+    if not (store or os.environ.get(STORE_ENV) or head):
+        audit_api.verify(as_json=as_json)
+        return
     with _told():
         from policy_store import audit
 

@@ -20,6 +20,7 @@ from spendgate.cli import (
     policy_tests,
     prices,
     reconcile,
+    review_api,
     send,
     simulate,
     topics,
@@ -46,6 +47,7 @@ app.command()(login.login)
 app.add_typer(login.app, name="key")
 policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
+app.add_typer(review_api.app, name="review")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")

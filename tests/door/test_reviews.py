@@ -1,5 +1,6 @@
 """The review queue of a real door: what stands on ``spend.decisions`` waits there once, and is answered once."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from dev.stack import Stack
 from policy_store import audit
+from policy_store.api_keys import Role
 from spendgate.model.review import ReviewRecord
 from tests.door.conftest import TENANT, Door, make
+from tests.door.test_commands import run
 from tests.live.waiting import until
 from tests.store.decided import decision, message, over, reason
 
@@ -128,3 +131,40 @@ def test_a_door_that_is_killed_and_one_beside_it_lose_and_double_nothing(make_do
             assert len({each["event_id"] for each in queue(viewer)}) == 80
     finally:
         second.stop(kill=True)
+
+
+# By command
+
+
+def test_the_queue_is_worked_by_commands(door: Door) -> None:
+    decide(door, 30, 31, tenant="cli")
+    roles: dict[str, Role] = {"bob": "approver", "cat": "approver", "op": "operator"}
+    env = {
+        name: {"SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": door.key(role, name, "cli")}
+        for name, role in roles.items()
+    }
+    with door.as_("viewer", "eve", "cli") as eve:
+        until(lambda: len(queue(eve)) == 2, "the queue")
+        first, second = queue(eve)
+    shown = run("review", "list", env=env["bob"])
+    assert first["id"][:12] in shown
+    assert "cap: over the cap of $5.00 for team=red" in shown
+    assert run("review", "claim", first["id"][:12], env=env["bob"]).startswith("claimed: ")
+    assert "somebody else has claimed it" in run("review", "approve", first["id"], env=env["cat"], code=4)
+    assert "claimed by bob" in run("review", "list", "--state", "claimed", env=env["cat"])
+    assert run("review", "release", first["id"], env=env["bob"]).startswith("open: ")
+    assert run("review", "refuse", first["id"], "--note", "too dear", env=env["cat"]).startswith("refused: ")
+    assert "--note" in run("review", "refuse", second["id"], env=env["cat"], code=2)
+    assert "0 begin so" in run("review", "approve", "rev-none", env=env["cat"], code=2)
+    assert run("review", "approve", second["id"][:12], "--note", "fine", env=env["cat"]).startswith("approved: ")
+    assert run("review", "list", env=env["cat"]) == "nothing waits\n"
+    told = [json.loads(line) for line in run("review", "list", "--state", "all", "--json", env=env["op"]).splitlines()]
+    assert [(each["state"], each["note"]) for each in told] == [("refused", "too dear"), ("approved", "fine")]
+    assert "state" in run("review", "list", "--state", "lost", env=env["op"], code=2)
+    rows = [json.loads(line) for line in run("audit", "list", "--json", env=env["op"]).splitlines()]
+    assert [each["action"] for each in rows][-4:] == ["claim", "release", "refuse", "approve"]
+    assert "too dear" in run("audit", "list", "--after", str(rows[-3]["number"]), env=env["op"])
+    plain = {**env["op"], "SPENDGATE_STORE": ""}
+    assert run("audit", "verify", env=plain).startswith("whole; keep elsewhere: ")
+    assert json.loads(run("audit", "verify", "--json", env=plain))["whole"] is True
+    assert "expected a key with the role operator" in run("audit", "list", env=env["bob"], code=4)
