@@ -30,6 +30,11 @@ from tests.live.waiting import until
 from tests.store.scenes import source
 
 WAIT = {"Prefer": "wait=25"}
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from spendgate.cli.main import main; main()"
+)
+"""The command, also where the tests run in the background of a shell, which has its children ignore Ctrl-C."""
 
 
 @pytest.fixture(scope="module")
@@ -333,7 +338,7 @@ def test_the_command_waits_for_the_end_and_prints_the_report(opened: Door, tmp_p
 def test_an_interrupt_of_the_command_cancels_the_simulation(opened: Door) -> None:
     with opened.as_("editor") as client:
         first, _ = held(opened, client)
-        command = [sys.executable, "-c", "from spendgate.cli.main import main; main()", "policy", "simulate", NAME]
+        command = [sys.executable, "-c", INTERRUPTIBLE, "policy", "simulate", NAME]
         shell = subprocess.Popen(
             command,
             env={**os.environ, **environment(opened)},
