@@ -22,7 +22,7 @@ from tests.store.decided import decision, message, over, reason
 def door(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """A door that has decisions to follow."""
     made = make(stack.bootstrap, tmp_path_factory.mktemp("door"))
-    made.broker.create([made.topics.decisions, made.topics.reviews])
+    made.broker.create([made.topics.reviews])
     made.start()
     yield made
     made.close()
@@ -50,7 +50,7 @@ def move(client: httpx.Client, review: dict[str, Any], action: str, **body: Any)
 def told(door: Door) -> dict[str, ReviewRecord]:
     """What stands on ``spend.reviews``, by review."""
     rows = door.rows("reviews")
-    assert {row.key for row in rows} <= {b"acme", b"life"}
+    assert {row.key for row in rows} <= {b"acme", b"life", b"cli"}
     found = [msgspec.json.decode(row.value, type=ReviewRecord) for row in rows]
     assert len(found) == len({each.review_id for each in found})
     return {each.review_id: each for each in found}
@@ -112,7 +112,7 @@ def test_no_tenant_sees_or_moves_a_review_of_another(door: Door) -> None:
 
 def test_a_door_that_is_killed_and_one_beside_it_lose_and_double_nothing(make_door: Any) -> None:
     first: Door = make_door(started=False)
-    first.broker.create([first.topics.decisions, first.topics.reviews])
+    first.broker.create([first.topics.reviews])
     first.start()
     second = Door(
         first.folder, first.broker, first.topics, first.prefix, first.database, first.store_url, first.signer,
