@@ -4,7 +4,7 @@ A slot is a calendar or lifetime window's one cell, or 16 buckets of a rolling c
 a rolling rule reads: the 16 slots that its window touches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,6 +20,8 @@ MAX_SUM = 2**62 - 1
 """Where a counter stops: every cap is below it."""
 VIEW = 16
 """Slots in a view: 240 buckets touch at most 16 blocks of 16."""
+TOTAL = -1
+"""Stands where a bucket would, for the sum of a slot's buckets."""
 
 _FIRST_CAPACITY = 256
 
@@ -180,26 +182,28 @@ class Counters:
             added[slots] = 0
         self.cells.touched_count[0] = 0
 
-    def added_totals(self) -> list[tuple[int, int, int]]:
-        """By how much totals have grown since the last collection, as (slot, admitted, recorded) in nano-USD."""
-        cells = self.cells
-        slots = cells.touched[: cells.touched_count[0]]
-        admitted = _growth(cells.admitted[slots], cells.added_admitted[slots], cells.total_admitted[slots])
-        recorded = _growth(cells.recorded[slots], cells.added_recorded[slots], cells.total_recorded[slots])
-        return list(zip(slots.tolist(), admitted.tolist(), recorded.tolist(), strict=True))
-
-    def collect(self) -> list[tuple[int, int, int, int]]:
-        """What has been added since the last call, as (slot, bucket, admitted, recorded) in nano-USD."""
+    def collect(self, rolling: Int) -> list[tuple[int, int, int, int]]:
+        """What has been added since the last call, as (slot, bucket, admitted, recorded) in nano-USD; then, of slots of
+        the counters ``rolling``, by how much their totals have grown, under TOTAL."""
         cells = self.cells
         slots = cells.touched[: cells.touched_count[0]]
         admitted, recorded = cells.added_admitted[slots], cells.added_recorded[slots]
         rows, buckets = np.nonzero((recorded != 0) | (admitted != 0))
         columns = (slots[rows], buckets, admitted[rows, buckets], recorded[rows, buckets])
+        totals = self._added_totals(slots[np.isin(self.slots.counter[slots], rolling)])
         cells.added_admitted[slots] = 0
         cells.added_recorded[slots] = 0
         cells.is_touched[slots] = 0
         cells.touched_count[0] = 0
-        return list(zip(*(column.tolist() for column in columns), strict=True))
+        return [*zip(*(column.tolist() for column in columns), strict=True), *totals]
+
+    def _added_totals(self, slots: Int) -> Iterator[tuple[int, int, int, int]]:
+        cells = self.cells
+        admitted = _growth(cells.admitted[slots], cells.added_admitted[slots], cells.total_admitted[slots])
+        recorded = _growth(cells.recorded[slots], cells.added_recorded[slots], cells.total_recorded[slots])
+        grown = np.nonzero((recorded != 0) | (admitted != 0))[0]
+        columns = (slots[grown], np.full(len(grown), TOTAL), admitted[grown], recorded[grown])
+        return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _growth(sums: Int, added: Int, totals: Int) -> Int:

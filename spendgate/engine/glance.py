@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from spendgate.engine.batch import UNKNOWN
-from spendgate.engine.counters import VIEW
+from spendgate.engine.counters import TOTAL, VIEW
 from spendgate.engine.decisions import Judgement
-from spendgate.engine.names import TOTAL, SlotNames
+from spendgate.engine.names import SlotNames
 from spendgate.engine.rules import ROLLING
 from spendgate.engine.tenant import Prepared, Tenant
 from spendgate.engine.windows import BLOCK

@@ -1,14 +1,12 @@
 """What counters are called in a store: slots, fields, and when no verdict can read a slot any more."""
 
 from spendgate.engine.compile import Program
-from spendgate.engine.counters import Counters, Slot
+from spendgate.engine.counters import TOTAL, Counters, Slot
 from spendgate.engine.rules import CALENDAR, LIFETIME, ROLLING
 from spendgate.engine.windows import BLOCK, BUCKETS
 
 NEVER = 2**53
 """The expiry (ms) of a lifetime slot: later than any horizon."""
-TOTAL = -1
-"""Stands where a bucket would, for the sum of a slot's buckets."""
 
 
 class SlotNames:
@@ -35,16 +33,12 @@ class SlotNames:
         return known
 
     def fields(self, slot: int, bucket: int) -> tuple[str, str]:
-        """The fields of the admitted and the recorded sum of a slot's bucket."""
-        place = slot * BLOCK + bucket
+        """The fields of the admitted and the recorded sum of a slot's bucket, or of its TOTAL."""
+        place = slot * (BLOCK + 1) + bucket
         known = self._fields.get(place)
         if known is None:
             known = self._fields[place] = self._texts(self._counters.slot(slot).key, bucket)
         return known
-
-    def totals(self, slot: int) -> tuple[str, str]:
-        """The fields of the admitted and the recorded total of a rolling slot."""
-        return self.totals_of(self._counters.slot(slot).key)
 
     def whole(self, slot: int) -> list[str]:
         """All fields of a slot, bucket by bucket, of each the admitted and the recorded sum. Not to be changed."""
@@ -85,12 +79,8 @@ class SlotNames:
 
     def buckets(self, slot: int) -> range:
         """The buckets that a slot has."""
-        return range(BLOCK if self.is_rolling(slot) else 1)
-
-    def is_rolling(self, slot: int) -> bool:
-        """Whether the slot is a block of buckets of a rolling rule."""
         row = self._rows[self._counters.slot(slot).counter]
-        return bool(self._program.rules.rows["window"][row] == ROLLING)
+        return range(BLOCK if self._program.rules.rows["window"][row] == ROLLING else 1)
 
     def is_current(self, slot: int) -> bool:
         """Whether the slot belongs to a staging that is still in force."""

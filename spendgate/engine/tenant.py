@@ -22,7 +22,7 @@ from spendgate.engine.decide import decide
 from spendgate.engine.decisions import Heads, Judgement, Source, decisions_of
 from spendgate.engine.names import SlotNames
 from spendgate.engine.plan import plan
-from spendgate.engine.rules import NO_LIMIT
+from spendgate.engine.rules import NO_LIMIT, ROLLING
 from spendgate.engine.staging import TenantDocument, activated, settings_of
 from spendgate.model.activation import Activation
 from spendgate.model.decision import Decision
@@ -72,6 +72,8 @@ class Tenant:
         self.program: Program = compile_program(self.document.stagings, self._policies, self.counters)
         self.names = SlotNames(self.name, self.program, self.counters)
         self._heads = Heads(self.program)
+        rules = self.program.rules.rows
+        self._rolling = rules["counter"][rules["window"] == ROLLING]
         self._is_stale = False
 
     def activate(self, activation: Activation, offset: int, received_ms: int) -> None:
@@ -166,15 +168,15 @@ class Tenant:
         """Decide a prepared batch. ``known``: identity to the hour under which it was accepted before."""
         changes = Changes(self._after(prepared))
         self._set_duplicates(prepared, known, changes)
-        program = self.program
-        decide(program.rules, program.by_policy, prepared.batch, self.counters)
+        judged = self.consider(prepared)
         self._collect(changes)
         self._remember_hours(changes)
         self.document = changes.document
-        return Judgement(prepared.calls, prepared.batch, prepared.call_timed.skewed), changes
+        return judged, changes
 
     def consider(self, prepared: Prepared) -> Judgement:
-        """Decide a prepared batch of which nothing is kept: ``forget`` is called next. No call is a duplicate."""
+        """Decide a prepared batch, and collect nothing of what that adds to counters. To keep nothing of it at all,
+        ``forget`` afterwards."""
         decide(self.program.rules, self.program.by_policy, prepared.batch, self.counters)
         return Judgement(prepared.calls, prepared.batch, prepared.call_timed.skewed)
 
@@ -206,26 +208,13 @@ class Tenant:
 
     def _collect(self, changes: Changes) -> None:
         slot_of, fields_of = self.names.slot, self.names.fields
-        totals = self.counters.added_totals()
-        for slot, bucket, admitted, recorded in self.counters.collect():
+        for slot, bucket, admitted, recorded in self.counters.collect(self._rolling):
             name, expires_ms = slot_of(slot)
             fields = changes.increments.get(name)
             if fields is None:
                 fields = changes.increments[name] = {}
                 changes.expiries[name] = expires_ms
             admitted_field, recorded_field = fields_of(slot, bucket)
-            if admitted:
-                fields[admitted_field] = admitted
-            fields[recorded_field] = recorded
-        self._collect_totals(changes, totals)
-
-    def _collect_totals(self, changes: Changes, totals: list[tuple[int, int, int]]) -> None:
-        names, increments = self.names, changes.increments
-        for slot, admitted, recorded in totals:
-            fields = increments.get(names.slot(slot)[0])
-            if fields is None or not names.is_rolling(slot):
-                continue
-            admitted_field, recorded_field = names.totals(slot)
             if admitted:
                 fields[admitted_field] = admitted
             fields[recorded_field] = recorded
