@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-import msgspec
-
 from agents.delivery import Message
 from agents.steps import of_tenant, steps
 from dev.demo.tally import Tally
@@ -13,6 +11,7 @@ from spendgate.engine.decisions import Source
 from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
 from spendgate.model.topics import Topic
+from spendgate.reconcile.join import timeless
 from spendgate.simulate.replay import LogReplay
 
 AT = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,9 +60,7 @@ def compare(expected: Mapping[str, Decision], tally: Tally) -> Verdict:
     """The stream against the replay."""
     stream = tally.decisions
     mismatched = sum(
-        msgspec.structs.replace(stream[name], decided_at=AT) != decision
-        for name, decision in expected.items()
-        if name in stream
+        timeless(stream[name]) != timeless(decision) for name, decision in expected.items() if name in stream
     )
     missing = len(expected.keys() - stream.keys())
     return Verdict(len(expected), missing, tally.repeated, mismatched, len(stream.keys() - expected.keys()))

@@ -11,21 +11,18 @@ from spendgate.reconcile.join import Difference
 
 Cause = Literal[
     "evaluator_changed", "activation_skew", "repriced", "late", "clock_skew", "window_edge", "counter_lost",
-    "counter_altered", "duplicate", "rejected", "not_in_ledger", "not_yet_judged", "altered_decision", "unexplained",
+    "counter_altered", "duplicate", "not_in_ledger", "not_yet_judged", "altered_decision", "unexplained",
 ]  # fmt: skip
 
-CounterName = tuple[str, int, str | None]
-"""Staging, rule and key."""
 Rule = tuple[str, int]
 
 
 class Evidence(NamedTuple):
-    """What the ledger says of the call: whether it has it, whether as a duplicate, whether its record was set aside,
-    and whether it stands behind the last call that shadow has judged."""
+    """What the ledger says of the call: whether it has it, whether as a duplicate, and whether it stands behind the
+    last call that shadow has judged."""
 
     is_in_ledger: bool = True
     is_duplicate: bool = False
-    is_rejected: bool = False
     is_behind_the_last: bool = False
 
 
@@ -52,8 +49,6 @@ def explained(difference: Difference, evidence: Evidence) -> Explained:
 
 def _of_one(difference: Difference, evidence: Evidence) -> Cause:
     if difference.kind == "missing":
-        if evidence.is_rejected:
-            return "rejected"
         return "not_yet_judged" if evidence.is_behind_the_last else "unexplained"
     if evidence.is_duplicate:
         return "duplicate"
@@ -80,7 +75,8 @@ def _of_reasons(owed: Decision, found: Decision) -> tuple[Cause, str]:
     for a, b in pairs:
         if _sums(a) != _sums(b):
             return _of_sums(a, b)
-    return "altered_decision" if _same_sums_other_verdict(pairs) else "unexplained", _WORDS["altered_decision"]
+    cause: Cause = "altered_decision" if any(a != b for a, b in pairs) else "unexplained"
+    return cause, _WORDS[cause]
 
 
 def _of_sums(owed: Reason, found: Reason) -> tuple[Cause, str]:
@@ -94,10 +90,6 @@ def _of_sums(owed: Reason, found: Reason) -> tuple[Cause, str]:
 
 def _sums(reason: Reason) -> tuple[int, int]:
     return reason.recorded_before_nano_usd or 0, reason.used_before_nano_usd or 0
-
-
-def _same_sums_other_verdict(pairs: list[tuple[Reason, Reason]]) -> bool:
-    return any(a != b for a, b in pairs)
 
 
 def _pairs(owed: Decision, found: Decision) -> Iterator[tuple[Reason, Reason]]:
@@ -125,7 +117,6 @@ _WORDS: dict[Cause, str] = {
     "clock_skew": "one of the two took its clock for wrong",
     "window_edge": "it was counted in another window",
     "duplicate": "the ledger has it as a repeat, which owes no decision",
-    "rejected": "its record was set aside",
     "not_in_ledger": "the ledger has no such call",
     "not_yet_judged": "shadow has not come so far",
     "altered_decision": "the same sums and not the same verdict: the decision was altered, or the engine is wrong",

@@ -4,7 +4,7 @@ Nothing is compared but two decisions of one call, and nothing is averaged. ``de
 they may differ.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -72,21 +72,7 @@ def difference(owed: Decision, found: Found) -> Difference | None:
     return None if other is None else Difference("duplicate_differs", place, owed, other)
 
 
-def extras(found: Found, owed: Iterable[Place]) -> Iterator[Difference]:
-    """The published decisions of calls that owe none."""
-    for place in sorted(found.first.keys() - set(owed)):
+def extras(found: Found) -> Iterator[Difference]:
+    """What is left of the published decisions: of calls that owe none."""
+    for place in sorted(found.first):
         yield Difference("extra", place, None, found.first[place])
-
-
-def found_of(decisions: Iterable[Decision]) -> Found:
-    """The decisions of one tenant and partition, collected."""
-    found = Found()
-    for decision in decisions:
-        found.add(decision)
-    return found
-
-
-def join(owed: Mapping[Place, Decision], found: Found) -> list[Difference]:
-    """All differences, in log order."""
-    differing = [each for decision in owed.values() if (each := difference(decision, found)) is not None]
-    return sorted([*differing, *extras(found, owed)], key=lambda each: each.place)

@@ -1,9 +1,10 @@
 """Reconcile a ledger with itself: its decisions against a replay of its events, partition by partition."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from spendgate.engine.calls import Calls
@@ -16,10 +17,11 @@ from spendgate.model.decision import Decision
 from spendgate.model.policy import LifetimeWindow, Policy
 from spendgate.reconcile.bounds import upper_bound
 from spendgate.reconcile.causes import Evidence, Explained, explained
-from spendgate.reconcile.criteria import NEAR_CAP_PERCENT, Criterion, Measured, criteria, outcome
+from spendgate.reconcile.criteria import NEAR_CAP_PERCENT, Measured, criteria, outcome
 from spendgate.reconcile.join import Difference, Found, Place, difference, extras, place_of
+from spendgate.simulate.checkpoints import steps_before
 from spendgate.simulate.full_windows import full_windows
-from spendgate.simulate.ledger_log import LedgerLog, Stretch
+from spendgate.simulate.ledger_log import LedgerLog
 from spendgate.simulate.replay import LogReplay
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +46,7 @@ class Wanted(NamedTuple):
 
 @dataclass(slots=True)
 class _Tally:
-    """What is found while reading. ``duplicates``: places of calls that owe no decision."""
+    """What is found while reading. ``differences``: the first, as examples; ``counted``: all, by kind and cause."""
 
     owed: int = 0
     matched: int = 0
@@ -87,9 +89,9 @@ def reconcile(ledger: Ledger, policies: Mapping[str, Policy], wanted: Wanted) ->
     return {
         "tenant": wanted.tenant, "policy": wanted.policy, "outcome": outcome(found),
         "engine_version": ENGINE_VERSION, "ledger_versions": dict(ledger.versions),
-        "stagings": sorted(stagings[each.staging or ""].staging or "" for each in judged),
+        "stagings": sorted(each.staging or "" for each in judged),
         "observed": {"from": _text(tally.first_ms), "to": _text(tally.last_ms)},
-        "calls": _calls(tally), "criteria": [_criterion(each) for each in found],
+        "calls": _calls(tally), "criteria": [each._asdict() for each in found],
         "differences": [
             {"kind": kind, "cause": cause, "calls": count} for (kind, cause), count in sorted(tally.counted.items())
         ],
@@ -108,7 +110,7 @@ class _Partition:
     def run(self, source: Source, stagings: dict[str, Activation]) -> None:
         """Replay the tenant's log from its first record on, and compare what is wanted of it."""
         tenant = self._wanted.tenant
-        replay = LogReplay(source, self._policies, _NEVER, self._before)
+        replay = LogReplay(source, self._policies, _NEVER, partial(steps_before, self._log))
         found = self._found(source)
         last = max(found.first, default=(-1, -1))
         self._tally.repeated += found.repeated
@@ -118,7 +120,7 @@ class _Partition:
                 replay.pass_activation(stretch.activation, stretch.last, stretch.received_ms)
             for calls in stretch.calls.values():
                 self._compare_stretch(calls, replay, found, last)
-        for each in extras(found, ()):
+        for each in extras(found):
             if each.place[0] <= self._log.covered:  # else the ledger is behind, and will say
                 self._add(explained(each, Evidence(is_in_ledger=False)))
 
@@ -170,22 +172,12 @@ class _Partition:
                     found.add(decision)
         return found
 
-    def _before(self, tenant: str, stop: int) -> Iterable[Any]:
-        for stretch in self._log.stretches(0, stop - 1, tenant):
-            yield from _steps(stretch)
-
 
 def _topic(ledger: Ledger, tenant: str) -> str:
     """The name of the topic of events, as the decisions have it; without any there is nothing to compare it with."""
     for batch in ledger.decision_batches(tenant, ["position_topic"], batch_rows=1):
         return str(batch.column("position_topic")[0].as_py())
     return ""
-
-
-def _steps(stretch: Stretch) -> Iterator[Any]:
-    if stretch.activation is not None:
-        yield stretch.activation, stretch.received_ms
-    yield from stretch.calls.values()
 
 
 def _note(stagings: dict[str, Activation], activation: Activation) -> None:
@@ -226,10 +218,6 @@ def _calls(tally: _Tally) -> dict[str, Any]:
         "replayed": tally.owed, "matched": tally.matched, "repeated": tally.repeated,
         "differing_at_most": upper_bound(differing, tally.owed),
     }  # fmt: skip
-
-
-def _criterion(found: Criterion) -> dict[str, Any]:
-    return found._asdict()
 
 
 def _example(found: Explained) -> dict[str, Any]:
