@@ -58,7 +58,8 @@ class Change:
     the instant (ms) after which no verdict can read it; remembered for ``Read.due``, for a slot newly touched.
     ``identities``: by tenant and hour, the identities to remember. ``drop_slots``: by tenant, slots to delete
     and to forget the expiry of. ``drop_hours``: by tenant, the identity hours to delete. ``tenants``: documents
-    to store. What is dropped is dropped last: an increment of the same change does not bring it back.
+    to store. ``settled``: by tenant, the checks of calls that are counted now, which give back what they reserved.
+    What is dropped is dropped last: an increment of the same change does not bring it back.
     """
 
     mark: Mark
@@ -68,6 +69,7 @@ class Change:
     identities: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
     drop_slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drop_hours: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    settled: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class StoreUnavailable(Exception):

@@ -7,6 +7,7 @@ from window_counters.faults import translated
 from window_counters.fitness import require_no_eviction
 from window_counters.keys import keys_of
 from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
+from window_counters.reservations import Reservations
 from window_counters.scripts import Script
 from window_counters.wire import ReadReply, pack_apply, pack_puts, pack_read, to_integers, unpack_read
 
@@ -20,8 +21,8 @@ class RedisStore:
     ``url``: ``redis://``, ``rediss://`` or ``unix://``, else ValueError. Beyond what CounterStore says, any method
     may raise StoreUnfit (access refused, keys altered by somebody else) and OverflowError (a number that is no
     signed 64-bit integer; nothing is changed then). A user under an ACL needs keys ``sg:*`` and GET, SET, UNLINK,
-    EXISTS, HINCRBY, HDEL, HMGET, HSET, HGETALL, SADD, SCARD, SMISMEMBER, ZADD, ZREM, ZCARD, ZRANGE,
-    ZRANGEBYSCORE, EVALSHA, SCRIPT LOAD and INFO.
+    EXISTS, HINCRBY, HDEL, HGET, HLEN, HMGET, HSET, HGETALL, SADD, SCARD, SMISMEMBER, ZADD, ZREM, ZCARD, ZRANGE,
+    ZRANGEBYSCORE, EVALSHA, SCRIPT LOAD, TIME and INFO.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class RedisStore:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self._client = connect(url, cluster, socket_timeout_s, connect_timeout_s)
+        self.reservations = Reservations(self._client)
         self._read = Script("read")
         self._apply = Script("apply")
         self._put = Script("put")

@@ -49,6 +49,7 @@ def pack_apply(keys: Keys, seen: Mark | None, change: Change) -> Call:
     sets = {keys.identities(*where): packed for where, packed in _identity_sets(change) if packed}
     expiries = {tenant: slots for tenant, slots in change.expiries.items() if slots}
     forget = {tenant: slots for tenant, slots in change.drop_slots.items() if slots}
+    settled = {tenant: checks for tenant, checks in change.settled.items() if checks}
     plan = _encode({
         "fields": [list(deltas) for deltas in increments.values()],
         "deltas": list(map(str, chain.from_iterable(deltas.values() for deltas in increments.values()))),
@@ -56,6 +57,7 @@ def pack_apply(keys: Keys, seen: Mark | None, change: Change) -> Call:
         "expiries": [_flat((str(ms), slot) for slot, ms in slots.items()) for slots in expiries.values()],
         "docs": len(change.tenants),
         "forget": [list(slots) for slots in forget.values()],
+        "settled": [list(checks) for checks in settled.values()],
     })  # fmt: skip
     return Call(
         [
@@ -65,6 +67,7 @@ def pack_apply(keys: Keys, seen: Mark | None, change: Change) -> Call:
             *map(keys.expiries, expiries),
             *map(keys.tenant, change.tenants),
             *map(keys.expiries, forget),
+            *chain.from_iterable(map(keys.reserved, settled)),
             *_deleted(keys, change),
         ],
         [pack_mark(seen), pack_mark(change.mark), plan, *sets.values(), *change.tenants.values()],

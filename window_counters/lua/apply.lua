@@ -1,7 +1,8 @@
 -- Applies one batch and moves the mark, whole or not at all, if the mark is still the one that was seen.
 --
 -- KEYS     the mark, then one key for each operation, in this order: slots to increment, identity sets to
---          add to, expiry sets to add to, documents to set, expiry sets to forget from, keys to delete
+--          add to, expiry sets to add to, documents to set, expiry sets to forget from, three for each tenant with
+--          settled checks (reserved sums, reservations, deadlines), keys to delete
 -- ARGV[1]  the mark that was seen, '<topic_id>:<offset>'; '' for none
 -- ARGV[2]  the mark to set
 -- ARGV[3]  MessagePack: the operations of KEYS[2] on, in their order
@@ -11,6 +12,7 @@
 --            expiries for each expiry set, [milliseconds as decimal text, slot name, ...]
 --            docs     how many documents
 --            forget   for each expiry set, slot names
+--            settled  for each tenant with some, ids of checks: what they have reserved is given back
 -- ARGV[4]  on: for each identity set its identities (8 bytes each), then the documents
 -- Returns 1, or 0 if the mark differs. An error leaves everything as it was.
 
@@ -31,6 +33,12 @@ for i = 1, plan.sets do
 end
 for i = 1, #plan.expiries do
   redis.call('ZCARD', KEYS[key + plan.sets + i])
+end
+local settled = key + plan.sets + #plan.expiries + plan.docs + #plan.forget
+for i = 0, #plan.settled - 1 do
+  redis.call('HLEN', KEYS[settled + 3 * i + 1])
+  redis.call('HLEN', KEYS[settled + 3 * i + 2])
+  redis.call('ZCARD', KEYS[settled + 3 * i + 3])
 end
 
 local function negative(delta)
@@ -94,6 +102,24 @@ end
 for _, names in ipairs(plan.forget) do
   key = key + 1
   in_chunks('ZREM', KEYS[key], names)
+end
+
+-- What the checks of calls that are counted now have reserved is reserved no longer.
+for _, checks in ipairs(plan.settled) do
+  local reserved, reservations, deadlines = KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
+  key = key + 3
+  for _, check in ipairs(checks) do
+    local text = redis.call('HGET', reservations, check)
+    for _, pair in ipairs(text and cjson.decode(text).fields or {}) do
+      if redis.call('HINCRBY', reserved, pair[1], '-' .. pair[2]) == 0 then
+        redis.call('HDEL', reserved, pair[1])
+      end
+    end
+    if text then
+      redis.call('HDEL', reservations, check)
+      redis.call('ZREM', deadlines, check)
+    end
+  end
 end
 
 for k = key + 1, #KEYS do
