@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from spendgate.model.enforcement import Share
 from spendgate.model.event import Time
 from spendgate.model.text import Name
 
@@ -26,7 +27,8 @@ class Activation(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only
     """One activation as it stands on ``spend.events``; its offset is its place in the order of calls.
 
     ``stage`` needs staging, policy and hash, and names in ``ends`` the stagings that it ends; ``end``,
-    ``enforce`` and ``demote`` need staging; ``settings`` needs settings.
+    ``enforce`` and ``demote`` need staging; ``settings`` needs settings. ``share``: for which calls ``enforce`` is
+    meant, all where it is absent; it changes no verdict and no counter.
     """
 
     kind: Literal["activation"]
@@ -40,6 +42,7 @@ class Activation(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only
     stage: Stage = "shadow"
     ends: list[Name] = []
     settings: SettingsChange | None = None
+    share: Share | None = None
     signature: Annotated[str, Meta(max_length=128)] | None = None
     """``<key id>:<base64>`` of an Ed25519 signature over ``signed_bytes``; made by the policy store."""
 

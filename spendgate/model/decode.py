@@ -61,7 +61,9 @@ _NAMES = (
 _names_of = attrgetter(*_NAMES)
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 _WHERE = re.compile(r" - at `\$(?:\[[^\]]*\])?\.?([^`]*)`$")
-_OBJECT = re.compile(r"Object (missing required|contains unknown) field `(.*?)`(?: - at `\$\.settings`)?", re.DOTALL)
+_OBJECT = re.compile(
+    r"Object (missing required|contains unknown) field `(.*?)`(?: - at `\$\.(?:settings|share)`)?", re.DOTALL
+)
 
 
 def decode_message(key: bytes | None, value: bytes | None, partition: int, partitions: int) -> Decoded:
@@ -229,6 +231,8 @@ def _missing_from(activation: Activation, tenant: str) -> tuple[str, str] | None
     names = [activation.id, activation.tenant, activation.staging, activation.policy, *activation.ends]
     if not all(name is None or is_name(name) for name in names):
         return "staging", EXPECTED
+    if activation.share is not None and activation.action != "enforce":
+        return "share", "a share with enforce alone"
     if activation.action == "settings":
         return None if activation.settings is not None else ("settings", "the settings that change")
     if activation.staging is None:
