@@ -5,8 +5,8 @@ number formatting never matters. It is the whole document, name, owner and descr
 who has the hash has every word that was approved. What means the same is written the same:
 
 - defaults stand in it (a later default can't change what an old hash means); absent fields and an empty
-  ``exclude`` do not, and ``week_starts`` only with a week; an ``on_expiry`` of ``approve`` does not either, for
-  the field is younger than the first hashes;
+  ``exclude`` do not, and ``week_starts`` only with a week; an ``on_expiry`` of ``approve`` and the defaults of
+  ``enforcement`` do not either, for these fields are younger than the first hashes;
 - dollars are plain decimals without needless zeros: ``500.00`` and ``5e2`` are ``500``;
 - durations are in their largest whole unit: ``24h`` is ``1d``;
 - lists whose order means nothing (globs, ``evidence_status``, ``per``, warn thresholds) are sorted sets.
@@ -21,11 +21,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from spendgate.model.money import NANO_PER_USD, parse_usd
-from spendgate.model.policy import CalendarWindow, Document, Policy, Review, Scope
+from spendgate.model.policy import CalendarWindow, Document, Enforcement, Policy, Review, Scope, Spec
 from spendgate.model.policy_types import MINUTES_PER_UNIT, minutes_of
 
 _USD_FIELDS = frozenset({"cap_usd", "max_cost_usd", "cost_usd_over"})
-_DURATION_FIELDS = frozenset({"rolling", "expires"})
+_DURATION_FIELDS = frozenset({"rolling", "expires", "reserve_for"})
 _ORDERED_FIELDS = frozenset({"rules", "per", "warn_at_percent"})
 """Lists that stand as they are: rules are numbered, and the model has sorted the other two."""
 
@@ -66,6 +66,10 @@ def _fields(part: Document) -> dict[str, Any]:
         fields.pop("exclude", None)
     if isinstance(part, Review) and part.on_expiry == "approve":
         del fields["on_expiry"]
+    if isinstance(part, Enforcement):
+        return {name: value for name, value in fields.items() if getattr(part, name) != getattr(Enforcement(), name)}
+    if isinstance(part, Spec) and not fields["enforcement"]:
+        del fields["enforcement"]
     return fields
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from spendgate.model.money import parse_usd
 from spendgate.model.policy_types import (
@@ -23,9 +23,11 @@ from spendgate.model.policy_types import (
 )
 
 MAX_RULES = 100
+MAX_RESERVED_MINUTES = 60
 CalendarUnit = Literal["hour", "day", "week", "month", "quarter", "year"]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 OnExpiry = Literal["approve", "refuse"]
+FailMode = Literal["open", "closed"]
 WINDOW_KINDS = ("calendar", "rolling", "lifetime")
 
 
@@ -216,12 +218,37 @@ class Metadata(Document):
     description: Prose | None = None
 
 
+def _kept_for(duration: str) -> str:
+    if minutes_of(duration) > MAX_RESERVED_MINUTES:
+        raise ValueError("expected at most 1h")
+    return duration
+
+
+class Enforcement(Document):
+    """How the policy behaves where it is enforced; in shadow nothing of it counts.
+
+    ``fail_mode``: what a fault of ours means for a call, let through (``open``) or refused (``closed``). ``on_review``:
+    whether a call that is to be reviewed may wait for the queue, or is refused. ``reserve_for``: how long a check keeps
+    its estimate reserved for a call that does not report.
+    """
+
+    fail_mode: FailMode = "open"
+    on_review: Literal["wait", "refuse"] = "wait"
+    reserve_for: Annotated[Duration, AfterValidator(_kept_for)] = "10m"
+
+    @property
+    def reserve_for_ms(self) -> int:
+        """``reserve_for`` in milliseconds."""
+        return minutes_of(self.reserve_for) * 60_000
+
+
 class Spec(Document):
     """What the policy says."""
 
     scope: Scope = Scope()
     rules: Annotated[list[Rule], Field(min_length=1, max_length=MAX_RULES)]
     on_unpriced: Severity = "review"
+    enforcement: Enforcement = Enforcement()
 
 
 class Policy(Document):

@@ -11,7 +11,7 @@ from difflib import SequenceMatcher
 from typing import Any, Literal, NamedTuple
 
 from spendgate.model.canonical import canonical_bytes, policy_hash
-from spendgate.model.policy import Document, Policy, Rule
+from spendgate.model.policy import Document, Enforcement, Policy, Rule
 from spendgate.model.policy_diff_words import changed_words, rule_words
 
 ChangeKind = Literal["added", "removed", "changed", "moved"]
@@ -72,6 +72,7 @@ def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
         *_fields("spec.scope", _scope(before), _scope(after)),
         *_rules(before.spec.rules, after.spec.rules, pairs),
         *_fields("spec", {"on_unpriced": before.spec.on_unpriced}, {"on_unpriced": after.spec.on_unpriced}),
+        *_fields("spec.enforcement", _enforcement(before), _enforcement(after)),
     ]
     return PolicyDiff(policy_hash(before), policy_hash(after), tuple(changes), tuple(_budgets(before, after, pairs)))
 
@@ -86,9 +87,14 @@ def _scope(policy: Policy) -> dict[str, Any]:
     return form | {f"exclude.{name}": globs for name, globs in exclude.items()}
 
 
+def _enforcement(policy: Policy) -> dict[str, Any]:
+    return Enforcement().model_dump() | _form(policy.spec.enforcement)
+
+
 def _decides(change: Change) -> bool:
     about_people = change.field.endswith((".reviewers", ".expires", ".on_expiry"))
-    return change.field.startswith("spec.") and change.kind != "moved" and not about_people
+    about_blocking = change.field.startswith("spec.enforcement.")
+    return change.field.startswith("spec.") and change.kind != "moved" and not about_people and not about_blocking
 
 
 def _fields(path: str, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:

@@ -124,6 +124,8 @@ _WORDS: dict[str, Callable[[Any, Any], str]] = {
     "warn_at_percent": _percents,
     "on_breach": _severity,
     "on_unpriced": _severity,
+    "fail_mode": _severity,
+    "on_review": _severity,
     "allow": _globs,
     "deny": _globs,
     "models": _globs,

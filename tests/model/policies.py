@@ -64,6 +64,16 @@ def reviews() -> SearchStrategy[dict[str, Any]]:
     )
 
 
+def enforcements() -> SearchStrategy[dict[str, Any]]:
+    """What a policy says of its enforcement."""
+    said = {
+        "fail_mode": st.sampled_from(["open", "closed"]),
+        "on_review": st.sampled_from(["wait", "refuse"]),
+        "reserve_for": st.integers(1, 60).map("{}m".format) | st.just("1h"),
+    }
+    return st.fixed_dictionaries({}, optional=said)
+
+
 def rules() -> SearchStrategy[dict[str, Any]]:
     """Any of the three kinds of rule."""
     return (
@@ -81,7 +91,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         scope = {**scope, "exclude": draw(selections())}
     spec: dict[str, Any] = {"rules": draw(st.lists(rules(), min_size=1, max_size=4))}
     spec |= {} if scope is None else {"scope": scope}
-    spec |= draw(st.fixed_dictionaries({}, optional={"on_unpriced": SEVERITIES}))
+    spec |= draw(st.fixed_dictionaries({}, optional={"on_unpriced": SEVERITIES, "enforcement": enforcements()}))
     metadata = draw(st.fixed_dictionaries({"name": NAMES}, optional=optional))
     return {"apiVersion": "spendgate/v1", "kind": "Policy", "metadata": metadata, "spec": spec}
 
@@ -103,7 +113,7 @@ def respelled(node: Any, chance: random.Random, name: str = "") -> Any:
         return _relisted([respelled(item, chance) for item in node], chance, name)
     if name in ("cap_usd", "max_cost_usd", "cost_usd_over"):
         return chance.choice([node, _with_zeros(node), f"{node}e0", f"0{node}"])
-    if name in ("rolling", "expires"):
+    if name in ("rolling", "expires", "reserve_for"):
         return _in_smaller_units(node)
     return node
 
@@ -111,7 +121,9 @@ def respelled(node: Any, chance: random.Random, name: str = "") -> Any:
 def _defaults(name: str, node: dict[str, Any]) -> dict[str, Any]:
     match name:
         case "spec":
-            return {"scope": {}, "on_unpriced": "review"}
+            return {"scope": {}, "on_unpriced": "review", "enforcement": {}}
+        case "enforcement":
+            return {"fail_mode": "open", "on_review": "wait", "reserve_for": "10m"}
         case "scope":
             return {"exclude": {}}
         case "review":
@@ -191,6 +203,9 @@ _CHANGES: dict[Any, Any] = {
     "description": lambda text: f"{text}.",
     "on_breach": _other("warn", "deny"),
     "on_unpriced": _other("warn", "deny"),
+    "fail_mode": _other("open", "closed"),
+    "on_review": _other("wait", "refuse"),
+    "reserve_for": lambda duration: "17m" if duration != "17m" else "18m",
     "cap_usd": _other("3", "4"),
     "max_cost_usd": _other("3", "4"),
     "cost_usd_over": _other("3", "4"),
