@@ -1,6 +1,6 @@
 """One partition's judge: its tenants, all true at one mark, and what a step asks of the store and does to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from spendgate.engine.decisions import Source
 from spendgate.engine.staging import TenantDocument
 from spendgate.engine.tenant import Changes, Prepared, Tenant
 from spendgate.model.decision import Decision
+from spendgate.model.event import Event
 from spendgate.model.policy import Policy
 from window_counters.documents import document_of, moving_part
 from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
@@ -133,6 +134,7 @@ class PartitionJudge:
             identities={name: each.identities for name, each in changes.items() if each.identities},
             drop_slots={name: slots for name, slots in snapshot.due.items() if slots},
             drop_hours={name: each.drop_hours for name, each in changes.items() if each.drop_hours},
+            settled={name: checks for name, calls in step.calls.items() if (checks := _settled(calls.events))},
         )
 
     def mark_at(self, offset: int) -> Mark:
@@ -144,3 +146,8 @@ class PartitionJudge:
         self.mark = mark
         for name in [name for name, tenant in self.tenants.items() if tenant.slots > MAX_SLOTS]:
             del self.tenants[name]
+
+
+def _settled(events: Sequence[Event]) -> list[str]:
+    """The checks that were made before these calls, and may have reserved for them."""
+    return [event.check_id for event in events if event.check_id is not None]

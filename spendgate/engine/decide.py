@@ -34,6 +34,24 @@ def decide(rules: Rules, policies: PolicyArrays, batch: Batch, counters: Counter
     )  # fmt: skip
 
 
+def judge_fixed(rules: Rules, policies: PolicyArrays, batch: Batch) -> None:
+    """Fill in the verdicts of a batch that no counter has a say in: boundaries, reviews, and what is unpriced."""
+    _judge_fixed(rules.rows, policies.unpriced, batch.calls, batch.first, batch.pairs)
+
+
+@jit
+def _judge_fixed(rules: Records, on_unpriced: Int, calls: Records, first: Int, pairs: Records) -> None:
+    for call in range(calls.shape[0]):
+        for pair in range(first[call], first[call + 1]):
+            rule = pairs[pair]["rule"]
+            if rules[rule]["kind"] == BOUNDARY:
+                _judge_boundary(rules, calls, call, pairs, pair)
+            elif rules[rule]["kind"] != BUDGET:
+                _judge_review(rules, calls, call, pairs, pair)
+            if calls[call]["cost"] == UNKNOWN and rules[rule]["costly"] == 1:
+                pairs[pair]["verdict"] = max(pairs[pair]["verdict"], on_unpriced[rules[rule]["policy"]])
+
+
 @jit
 def _decide(  # noqa: C901 - the law's order on one screen; a call per pair would cost more than the verdict
     rules: Records, thresholds: Int, on_unpriced: Int, denies_from: Int, calls: Records, first: Int, pairs: Records,

@@ -33,7 +33,13 @@ class Glance:
         if len(prepared.calls.events) != 1:
             raise ValueError("prepared: expected one call")
         self._counters = judge.counters
-        self._pieces = list(_pieces(judge, prepared))
+        self._pieces: list[_Piece] = []
+        self.spans: dict[int, tuple[int, int]] = {}
+        """By pair: the first and the last of the places, among the slots that are read, of its window."""
+        for pair, pieces in _pieces(judge, prepared):
+            first = len(self._pieces)
+            self._pieces += pieces
+            self.spans[pair] = first, len(self._pieces) - 1
 
     def unloaded(self) -> dict[str, Sequence[str]]:
         """What to read: slot name to its fields."""
@@ -57,18 +63,19 @@ def is_enough(judged: Judgement) -> bool:
     return not ((pairs["reset"] != UNKNOWN) & (pairs["window_end"] == 0)).any()
 
 
-def _pieces(judge: Tenant, prepared: Prepared) -> Iterator[_Piece]:
+def _pieces(judge: Tenant, prepared: Prepared) -> Iterator[tuple[int, list[_Piece]]]:
+    """For each pair of a budget that looks, what is read of its window, the call's own bucket first."""
     pairs, rules, names = prepared.batch.pairs, judge.program.rules.rows, judge.names
     columns = (pairs["rule"].tolist(), pairs["ref"].tolist(), pairs["window"].tolist())
-    for rule, ref, window in zip(*columns, strict=True):
+    for pair, (rule, ref, window) in enumerate(zip(*columns, strict=True)):
         if ref == UNKNOWN:
             continue
         prefix, group = names.prefix(rule), int(rules["group"][rule])
         key = int(prepared.batch.keys[group, 0])
         if rules["window"][rule] == ROLLING:
-            yield from _blocks(names, prefix, key, judge.counters.view_slots[ref].tolist(), window)
+            yield pair, list(_blocks(names, prefix, key, judge.counters.view_slots[ref].tolist(), window))
         else:
-            yield _Piece(f"{prefix}{window}", ref, 0, names.all_of(key, 1))
+            yield pair, [_Piece(f"{prefix}{window}", ref, 0, names.all_of(key, 1))]
 
 
 def _blocks(names: SlotNames, prefix: str, key: int, slots: Sequence[int], bucket: int) -> Iterator[_Piece]:
