@@ -31,17 +31,20 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 class Signer:
-    """Signs activations."""
+    """Signs activations, and other documents by their bytes."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
         self.key_id = key_id(key.public_key())
         self.public = public_text(key.public_key())
 
+    def sign(self, content: bytes) -> str:
+        """The signature of some bytes, ``<key id>:<base64>``."""
+        return f"{self.key_id}:{b64encode(self._key.sign(content)).decode()}"
+
     def signed(self, activation: Activation) -> Activation:
         """The activation with its signature."""
-        signature = b64encode(self._key.sign(signed_bytes(activation))).decode()
-        activation.signature = f"{self.key_id}:{signature}"
+        activation.signature = self.sign(signed_bytes(activation))
         return activation
 
 
@@ -55,12 +58,16 @@ class Verifier:
 
     def is_signed(self, activation: Activation) -> bool:
         """Whether one of the keys has signed exactly this."""
-        name, _, signature = (activation.signature or "").partition(":")
+        return self.has_signed(signed_bytes(activation), activation.signature)
+
+    def has_signed(self, content: bytes, signature: str | None) -> bool:
+        """Whether ``signature``, as ``Signer.sign`` makes it, is one of these keys' over exactly these bytes."""
+        name, _, text = (signature or "").partition(":")
         key = self._keys.get(name)
         if key is None:
             return False
         try:
-            key.verify(b64decode(signature, validate=True), signed_bytes(activation))
+            key.verify(b64decode(text, validate=True), content)
         except (InvalidSignature, ValueError):
             return False
         return True

@@ -10,6 +10,11 @@ def prefix_of(topic: str, partition: int) -> str:
     return f"sg:2:{{{topic}:{partition}}}:"
 
 
+def hurried_key(tenant: str) -> str:
+    """Where a person in a hurry reads what is enforced of a tenant; absent means nothing is."""
+    return f"sg:enforcement:{tenant}"
+
+
 class Keys:
     """Key names of one partition, as bytes.
 

@@ -33,7 +33,7 @@ class RedisStore:
         socket_timeout_s: float = SOCKET_TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
-        self._client = connect(url, cluster, socket_timeout_s, connect_timeout_s)
+        self.client = self._client = connect(url, cluster, socket_timeout_s, connect_timeout_s)
         self.reservations = Reservations(self._client)
         self._read = Script("read")
         self._apply = Script("apply")

@@ -1,9 +1,9 @@
-"""Leases and reservations of a partition: what an enforced budget leaves for a call, and who may enforce it.
+"""Reservations of a partition: what enforced budgets leave for a call, and what is promised to calls under way.
 
 A check reserves its estimate before the call is made, in one script call with the counters that it is judged by. The
 call's event, which names the check, gives it back in the script that adds its cost: what is spent is always in one of
-the two, and never in both. Reservations are the one thing here that the log does not hold; the heartbeat tells when
-some may have been lost.
+the two, and never in both. Reservations are the one thing here that the log does not hold; the heartbeat of whoever
+grants leases tells when some may have been lost.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +23,6 @@ LeaseState = Literal["valid", "withdrawn", "none", "ended", "moved", "behind", "
 """Of a staging's lease, and why it is not valid: see ``lua/reserve.lua``."""
 Outcome = Literal["reserved", "held", "refused", "asked"]
 
-TAKEOVER_MS = 10_000
-"""How old another agent's last beat may be for the next one to go on from it."""
 EXPIRED_AT_ONCE = 200
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -78,23 +76,6 @@ class Answer(NamedTuple):
     outcome: Outcome
 
 
-class Beat(NamedTuple):
-    """A heartbeat's answer. ``why``: reservations are in doubt until ``safe_from_ms``; empty where this beat did not
-    put them in doubt. ``fenced``: another agent grants the partition's leases."""
-
-    now_ms: int
-    number: int
-    safe_from_ms: int
-    run_id: str
-    mark: Mark | None
-    why: str
-
-    @property
-    def is_fenced(self) -> bool:
-        """Whether another agent beats for the partition, so that this one has to stand back."""
-        return self.why == "fenced"
-
-
 class Reservation(NamedTuple):
     """A reservation that has ended: by counter (``<staging> <rule> <key>``), what it held."""
 
@@ -120,7 +101,6 @@ class Reservations:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._reserve, self._release = Script("reserve"), Script("release")
-        self._beat, self._grant = Script("beat"), Script("grant")
 
     async def ask(self, partition: PartitionId, ask: Ask) -> Answer:
         """What is left; the estimate is reserved where all limits have room. After StoreUnavailable it may be."""
@@ -152,37 +132,6 @@ class Reservations:
         with translated():
             reply = await self._release(self._client, call)
         return None if reply is None else [_reservation(check, text) for check, text in reply]
-
-    async def beat(self, partition: PartitionId, agent: str, last: int, longest_ms: int) -> Beat:
-        """Say that ``agent`` grants the partition's leases. ``last``: the number of its last beat, 0 before any."""
-        keys = keys_of(partition)
-        args = [agent.encode(), b"%d" % last, b"%d" % longest_ms, b"%d" % TAKEOVER_MS]
-        with translated():
-            reply = await self._beat(self._client, Call([keys.mark, keys.beat], args))
-        now_ms, number, safe_from_ms, run_id, mark, why = reply
-        return Beat(now_ms, number, safe_from_ms, run_id.decode(), unpack_mark(mark), why.decode())
-
-    async def grant(
-        self, partition: PartitionId, tenant: str, agent: str, number: int, leases: Mapping[str, bytes]
-    ) -> bool:
-        """Write leases, by staging; False where another agent has the partition by now."""
-        keys = keys_of(partition)
-        written = [each for staging, lease in leases.items() for each in (staging.encode(), lease)]
-        with translated():
-            args = [agent.encode(), b"%d" % number, *written]
-            return bool(await self._grant(self._client, Call([keys.beat, keys.leases(tenant)], args)))
-
-    async def withdraw(self, partition: PartitionId, tenant: str, leases: Mapping[str, bytes]) -> None:
-        """Put what says that it was withdrawn in the place of leases, by staging; whoever asks for it is obeyed."""
-        with translated():
-            for staging, text in leases.items():
-                await self._client.execute_command("HSET", keys_of(partition).leases(tenant), staging, text)
-
-    async def leases(self, partition: PartitionId, tenant: str) -> Mapping[str, bytes]:
-        """What stands there for each staging."""
-        with translated():
-            found = await self._client.execute_command("HGETALL", keys_of(partition).leases(tenant))
-        return {staging.decode(): text for staging, text in found.items()}
 
     async def held(self, partition: PartitionId, tenant: str) -> Mapping[str, int]:
         """What is reserved, nano-USD by counter (``<staging> <rule> <key>``)."""

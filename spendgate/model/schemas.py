@@ -18,6 +18,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from spendgate.model.activation import Activation
 from spendgate.model.check import Check
 from spendgate.model.decision import Decision
+from spendgate.model.enforcement_record import Enforcement
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
@@ -36,6 +37,11 @@ class _Untitled(GenerateJsonSchema):
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
+
+
+def enforcement_schema() -> Schema:
+    """The schema of an enforcement record on the wire."""
+    return _of_struct(Enforcement)
 
 
 def event_schema() -> Schema:
@@ -72,6 +78,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "activation": activation_schema,
     "check": check_schema,
     "decision": decision_schema,
+    "enforcement": enforcement_schema,
     "event": event_schema,
     "policy": policy_schema,
     "review": review_schema,

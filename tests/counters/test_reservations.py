@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from tests.counters.conftest import KINDS, Fresh, Servers
+from window_counters.leases import Beat, Leases
 from window_counters.protocol import Change, Mark, PartitionId, Read
 from window_counters.redis_store import RedisStore
-from window_counters.reservations import Answer, Ask, Beat, Limit
+from window_counters.reservations import Answer, Ask, Limit
 
 TENANT, AGENT, TOPIC_ID = "acme", "one", "topic"
 LONGEST_MS, STALE_MS = 3_600_000, 10_000
@@ -51,9 +52,9 @@ async def store(request: pytest.FixtureRequest, servers: Servers) -> AsyncIterat
 
 async def trusted(store: RedisStore, partition: PartitionId, *stagings: str) -> Beat:
     """Leases for stagings, and reservations that nobody doubts."""
-    beat = await store.reservations.beat(partition, AGENT, 0, 0)
+    beat = await Leases(store.client).beat(partition, AGENT, 0, 0)
     leases = dict.fromkeys(stagings or ("day", "roll"), lease(beat))
-    assert await store.reservations.grant(partition, TENANT, AGENT, beat.number, leases)
+    assert await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, leases)
     return beat
 
 
@@ -138,7 +139,7 @@ async def test_only_a_lease_that_is_valid_reserves_and_what_is_wrong_is_named(
 ) -> None:
     beat = await trusted(store, partition, "other")
     text = LEASES[state](beat)
-    await store.reservations.grant(partition, TENANT, AGENT, beat.number, {"day": text} if text else {})
+    await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": text} if text else {})
     answer = await store.reservations.ask(partition, question("c", 1, stagings=("day",), limits=LIMITS[:1]))
     assert answer.leases["day"].state == state
     assert answer.outcome == ("reserved" if state == "valid" else "asked")
@@ -148,12 +149,12 @@ async def test_only_a_lease_that_is_valid_reserves_and_what_is_wrong_is_named(
 async def test_what_may_have_been_lost_is_doubted_until_the_longest_reservation_is_over(
     store: RedisStore, partition: PartitionId
 ) -> None:
-    beat = await store.reservations.beat(partition, AGENT, 0, LONGEST_MS)
+    beat = await Leases(store.client).beat(partition, AGENT, 0, LONGEST_MS)
     assert (beat.why, beat.safe_from_ms) == ("absent", beat.now_ms + LONGEST_MS)
-    await store.reservations.grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
+    await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
     answer = await store.reservations.ask(partition, question("c", 1, stagings=("day",), limits=LIMITS[:1]))
     assert (answer.leases["day"].state, answer.outcome) == ("doubted", "asked")
-    after = await store.reservations.beat(partition, AGENT, beat.number, LONGEST_MS)
+    after = await Leases(store.client).beat(partition, AGENT, beat.number, LONGEST_MS)
     assert (after.why, after.safe_from_ms) == ("", beat.safe_from_ms)
 
 
@@ -161,13 +162,13 @@ async def test_what_may_have_been_lost_is_doubted_until_the_longest_reservation_
 async def test_a_beat_that_was_set_back_is_a_loss_and_another_agent_goes_on_where_nothing_was(
     store: RedisStore, partition: PartitionId
 ) -> None:
-    first = await store.reservations.beat(partition, AGENT, 0, 0)
-    second = await store.reservations.beat(partition, AGENT, first.number, 0)
-    other = await store.reservations.beat(partition, "two", 0, LONGEST_MS)
+    first = await Leases(store.client).beat(partition, AGENT, 0, 0)
+    second = await Leases(store.client).beat(partition, AGENT, first.number, 0)
+    other = await Leases(store.client).beat(partition, "two", 0, LONGEST_MS)
     assert (second.why, other.why, other.number) == ("", "", 3)
-    assert (await store.reservations.beat(partition, AGENT, second.number, 0)).is_fenced
-    assert not await store.reservations.grant(partition, TENANT, AGENT, second.number, {"day": b"{}"})
-    restored = await store.reservations.beat(partition, "two", 2, LONGEST_MS)
+    assert (await Leases(store.client).beat(partition, AGENT, second.number, 0)).is_fenced
+    assert not await Leases(store.client).grant(partition, TENANT, AGENT, second.number, {"day": b"{}"})
+    restored = await Leases(store.client).beat(partition, "two", 2, LONGEST_MS)
     assert restored.why == "an older state"
 
 
@@ -184,7 +185,7 @@ async def test_a_redis_that_was_started_again_is_a_loss(
     await store.close()  # its connections broke off
     answer = await store.reservations.ask(partition, question("c", 1))
     assert {each.state for each in answer.leases.values()} == {"moved"}
-    again = await store.reservations.beat(partition, AGENT, beat.number, LONGEST_MS)
+    again = await Leases(store.client).beat(partition, AGENT, beat.number, LONGEST_MS)
     assert again.why == "another run of Redis"
     await store.close()
 
