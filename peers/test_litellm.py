@@ -18,9 +18,9 @@ from spendgate.model.decode import decode_message
 from spendgate.model.event import Event
 from tests.door.conftest import TENANT, Door, MakeDoor, make_door
 from tests.live.waiting import until
-from tests.stack import new_directory, stack
+from tests.stack import new_directory, run_directory, stack
 
-__all__ = ["make_door", "new_directory", "stack"]
+__all__ = ["make_door", "new_directory", "run_directory", "stack"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "the-patient-said"

@@ -1,16 +1,11 @@
 """Real servers for the tests: one stack for the whole run, and private ones for tests that break them.
 
-Load it with ``pytest_plugins = ["tests.stack"]``. All of a run's servers live in one directory under the
-system's temporary one. A run that was killed leaves them to the next run, which ends them: the lock of their
-directory is free by then.
+Load it with ``pytest_plugins = ["tests.run_directory", "tests.stack"]``. The workers of a parallel run share its
+stack and its PostgreSQL: whichever asks first starts them, and they end with the run.
 """
 
-import fcntl
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -21,12 +16,14 @@ from dev.errors import StackError
 from dev.jars import ensure_jars
 from dev.java import find_java
 from dev.kafka_process import KafkaProcess
+from dev.lock import locked
 from dev.places import shared_libs
 from dev.ports import free_port
 from dev.postgres_process import PostgresProcess, postgres_programs
-from dev.redis_process import RedisKind, RedisProcess, preferred_kind
+from dev.redis_process import RedisKind, RedisProcess, preferred_kind, server_binary
 from dev.report import silent
 from dev.stack import Stack
+from tests.run_directory import run_directory
 
 __all__ = [
     "OwnKafka",
@@ -37,6 +34,8 @@ __all__ = [
     "own_kafka",
     "own_redis",
     "postgres",
+    "require_binary",
+    "run_directory",
     "stack",
 ]
 
@@ -56,18 +55,15 @@ class OwnKafka(Protocol):
 
 
 @pytest.fixture(scope="session")
-def new_directory() -> Iterator[Callable[[], Path]]:
+def new_directory(run_directory: Path) -> Callable[[], Path]:
     """Makes directories whose servers are killed, and whose files are deleted, when the run ends."""
-    with _run_directory() as run:
-        yield lambda: Path(tempfile.mkdtemp(dir=run))
+    return lambda: Path(tempfile.mkdtemp(dir=run_directory))
 
 
 @pytest.fixture(scope="session")
-def stack(new_directory: Callable[[], Path]) -> Iterator[Stack]:
+def stack(run_directory: Path) -> Stack:
     """The stack of this run. Topics are shared by all tests: give yours a name of their own."""
-    directory = new_directory()
-    yield local_stack.up(directory, libs=shared_libs())
-    local_stack.down(directory)
+    return local_stack.up(run_directory / "stack", libs=shared_libs())
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +80,9 @@ def own_redis(new_directory: Callable[[], Path]) -> Iterator[OwnRedis]:
     started: list[RedisProcess] = []
 
     def start(binary: RedisKind | None = None, args: Sequence[str] = ()) -> RedisProcess:
-        started.append(RedisProcess(new_directory(), binary=binary or preferred_kind(), args=args))
+        kind = binary or preferred_kind()
+        require_binary(kind)
+        started.append(RedisProcess(new_directory(), binary=kind, args=args))
         started[-1].start()
         started[-1].wait_ready(20)
         return started[-1]
@@ -92,6 +90,14 @@ def own_redis(new_directory: Callable[[], Path]) -> Iterator[OwnRedis]:
     yield start
     for server in started:
         server.kill()
+
+
+def require_binary(kind: RedisKind) -> None:
+    """Skip the test where this machine has no server of that kind."""
+    try:
+        server_binary(kind)
+    except StackError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture
@@ -112,55 +118,26 @@ def own_kafka(new_directory: Callable[[], Path], kafka_libs: tuple[Path, Path]) 
 
 
 @pytest.fixture(scope="session")
-def postgres(new_directory: Callable[[], Path]) -> Iterator[PostgresProcess]:
-    """The PostgreSQL of this run; skips where there is none and none can be installed."""
-    directory = new_directory()
-    try:
-        programs = postgres_programs(directory / "setup.log", silent)
-    except StackError as error:
-        pytest.skip(str(error))
-    server = PostgresProcess(directory, programs)
-    server.start()
-    server.wait_ready(60)
-    yield server
-    server.kill()
+def postgres(run_directory: Path) -> PostgresProcess:
+    """The PostgreSQL of this run; skips where there is none and none can be installed.
+
+    Databases are shared by all tests: give yours a name of their own.
+    """
+    directory = run_directory / "postgres"
+    directory.mkdir(exist_ok=True)
+    with locked(run_directory / "postgres.lock", silent, "starting PostgreSQL"):
+        try:
+            programs = postgres_programs(run_directory / "setup.log", silent)
+        except StackError as error:
+            pytest.skip(str(error))
+        server = PostgresProcess(directory, programs, _same_port(run_directory / "postgres.port"))
+        server.start()
+        server.wait_ready(60)
+    return server
 
 
-@contextmanager
-def _run_directory() -> Iterator[Path]:
-    """A directory that is this run's for as long as its lock is held."""
-    base = Path(tempfile.gettempdir()) / f"spendgate-tests-{os.getuid()}"
-    base.mkdir(mode=0o711, exist_ok=True)
-    base.chmod(0o711)  # as root PostgreSQL runs as another user, whose directory lies below
-    with (base / "lock").open("ab") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        _sweep(base)
-        run = Path(tempfile.mkdtemp(prefix="run-", dir=base))
-        run.chmod(0o711)
-        owner = (run / "owner").open("ab")
-        fcntl.flock(owner, fcntl.LOCK_EX)
-    try:
-        yield run
-    finally:
-        _clear(run)
-        owner.close()
-
-
-def _sweep(base: Path) -> None:
-    """Clear what runs that no longer live have left."""
-    for run in base.glob("run-*"):
-        # Its run lives and holds the lock, or has this moment deleted the directory itself.
-        with suppress(BlockingIOError, FileNotFoundError), (run / "owner").open("ab") as owner:
-            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _clear(run)
-
-
-def _clear(run: Path) -> None:
-    for config in run.rglob("server.properties"):
-        KafkaProcess(config.parent, 1, 1).kill()
-    for config in run.rglob("redis.conf"):
-        RedisProcess(config.parent, 1).kill()
-    for version in run.rglob("PG_VERSION"):
-        if version.parent.name == "data":
-            PostgresProcess(version.parent.parent, run, 1).kill()
-    shutil.rmtree(run, ignore_errors=True)
+def _same_port(noted: Path) -> int:
+    """The port that another worker has noted, else a new one, noted."""
+    if not noted.exists():
+        noted.write_text(str(free_port()))
+    return int(noted.read_text())

@@ -11,10 +11,9 @@ import pytest
 import pytest_asyncio
 from redis import Redis
 
-from dev.errors import StackError
 from dev.ports import free_port
-from dev.redis_process import RedisKind, RedisProcess, server_binary
-from tests.stack import OwnRedis, new_directory, own_redis
+from dev.redis_process import RedisKind, RedisProcess
+from tests.stack import OwnRedis, new_directory, own_redis, require_binary
 from window_counters.memory import MemoryStore
 from window_counters.protocol import CounterStore, PartitionId
 from window_counters.redis_store import RedisStore
@@ -35,16 +34,9 @@ def admin(server: RedisProcess) -> "Redis":
     return Redis.from_url(server.url, socket_timeout=5)
 
 
-def _need(kind: RedisKind) -> None:
-    try:
-        server_binary(kind)
-    except StackError as missing:
-        pytest.skip(str(missing))
-
-
 def _started(stack: ExitStack, directory: Path, role: Role) -> RedisProcess:
     kind: RedisKind = "valkey" if role.endswith("valkey") else "redis"
-    _need(kind)
+    require_binary(kind)
     # The bus is otherwise 10,000 above the port, among those that the system gives to outgoing connections.
     cluster = (*CLUSTER_ARGS, "--cluster-port", str(free_port()))
     server = RedisProcess(directory, binary=kind, args=cluster if role == "cluster" else ())
@@ -97,7 +89,6 @@ def lent_server(request: pytest.FixtureRequest, servers: Servers) -> Iterator[Re
 @pytest.fixture(params=KINDS)
 def own_server(request: pytest.FixtureRequest, own_redis: OwnRedis) -> RedisProcess:
     """A server for one test, which may freeze it or kill it."""
-    _need(request.param)
     return own_redis(request.param)
 
 

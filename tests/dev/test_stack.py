@@ -13,7 +13,7 @@ from dev import stack
 from dev.errors import PortTakenError, RunningElsewhereError
 from dev.kafka_process import KafkaProcess
 from dev.ports import free_port
-from dev.redis_process import RedisProcess
+from dev.redis_process import RedisProcess, preferred_kind
 from dev.stack import Stack
 from tests.dev.test_ports import listening
 from tests.stack import OwnRedis
@@ -106,7 +106,7 @@ def test_a_server_whose_port_nobody_remembers_is_ended(
 ) -> None:
     monkeypatch.setattr("dev.local._bring_up", lambda *_: None)
     directory = new_directory()
-    forgotten = RedisProcess(directory / "redis")
+    forgotten = RedisProcess(directory / "redis", binary=preferred_kind())
     forgotten.start()
     (directory / "stack.json").write_text(text)
     stack.up(directory, engine="local", libs=kafka_libs[0])

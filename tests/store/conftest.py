@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,7 +17,6 @@ from policy_store.migrate import migrate
 from policy_store.signing import Signer
 
 KINDS = ("sqlite", "postgresql")
-_number = itertools.count(1)
 
 
 @dataclass
@@ -51,7 +51,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'store.db'}"
     server: PostgresProcess = request.getfixturevalue("postgres")
-    name = f"store_{next(_number)}"
+    name = f"store_{token_hex(6)}"
     engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
