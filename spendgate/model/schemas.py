@@ -22,6 +22,7 @@ from spendgate.model.enforcement_record import Enforcement
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
+from spendgate.model.reconciliation import Reconciliation
 from spendgate.model.review import ReviewRecord
 from spendgate.model.text import MAX_CHARS
 
@@ -69,6 +70,11 @@ def policy_schema() -> Schema:
     return {"$schema": DIALECT, **_without_null(PolicyFile.model_json_schema(schema_generator=_Untitled))}
 
 
+def reconciliation_schema() -> Schema:
+    """The schema of a reconciliation on the wire."""
+    return _of_struct(Reconciliation)
+
+
 def review_schema() -> Schema:
     """The schema of an answered review on the wire."""
     return _of_struct(ReviewRecord)
@@ -81,6 +87,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "enforcement": enforcement_schema,
     "event": event_schema,
     "policy": policy_schema,
+    "reconciliation": reconciliation_schema,
     "review": review_schema,
 }
 

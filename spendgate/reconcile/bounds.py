@@ -1,9 +1,10 @@
 """What a rate is known to be at most: never a rate without its sample and its bound."""
 
-from math import sqrt
+from math import ceil, sqrt
 
 Z95 = 1.6448536269514722
 """The 95 % point of the normal distribution, one-sided."""
+PPB = 1_000_000_000
 
 
 def upper_bound(bad: int, of: int) -> float | None:
@@ -19,3 +20,9 @@ def upper_bound(bad: int, of: int) -> float | None:
     middle = rate + z2 / (2 * of)
     above = (middle + Z95 * sqrt(rate * (1 - rate) / of + z2 / (4 * of * of))) / (1 + z2 / of)
     return min(1.0, max(rate, above))  # where all are bad, rounding can leave it a hair below
+
+
+def upper_bound_ppb(bad: int, of: int) -> int | None:
+    """As ``upper_bound``, in parts per billion, rounded up: a document holds no fraction."""
+    bound = upper_bound(bad, of)
+    return None if bound is None else min(PPB, ceil(bound * PPB))

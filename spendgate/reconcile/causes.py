@@ -4,15 +4,11 @@ The tests go from what explains everything after it (another engine, other stagi
 """
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from spendgate.model.decision import Decision, Reason
+from spendgate.model.reconciliation import Cause
 from spendgate.reconcile.join import Difference
-
-Cause = Literal[
-    "evaluator_changed", "activation_skew", "repriced", "late", "clock_skew", "window_edge", "counter_lost",
-    "counter_altered", "duplicate", "not_in_ledger", "not_yet_judged", "altered_decision", "unexplained",
-]  # fmt: skip
 
 Rule = tuple[str, int]
 

@@ -7,15 +7,15 @@ they may differ.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from spendgate.model.decision import Decision
+from spendgate.model.reconciliation import Kind
 
 Place = tuple[int, int]
 """Offset of the message, and index in it."""
-Kind = Literal["missing", "extra", "duplicate_differs", "mismatched"]
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -51,7 +51,7 @@ def checkpoint_rows(
         if stretch.activation is not None:
             replay.pass_activation(stretch.activation, stretch.last, stretch.received_ms)
         for tenant, calls in stretch.calls.items():
-            replay.advance(tenant, calls)
+            replay.judge(tenant, calls)
     return list(_rows(replay, source, last, made_at))
 
 

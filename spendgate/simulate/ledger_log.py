@@ -3,12 +3,13 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from spendgate.engine.calls import Calls
+from spendgate.engine.calls import EPOCH, Calls
 from spendgate.ledger.activation_rows import TenantCheckpoint, activations_of
 from spendgate.ledger.delta_files import DataFile
 from spendgate.ledger.delta_reader import LAST, Ledger, Part
@@ -17,6 +18,7 @@ from spendgate.ledger.delta_writer import source_name
 from spendgate.ledger.event_rows import events_of
 from spendgate.model.activation import Activation
 
+_MS = timedelta(milliseconds=1)
 ROWS = 50_000
 """About so many rows are held at a time; some 1 KiB each while they are Python's."""
 
@@ -61,6 +63,12 @@ class LedgerLog:
         name = source_name(*self._source)
         first, missing = (table.transaction_version(f"{name} {each}") or 0 for each in ("first", "missing"))
         return Gap(first, missing) if first or missing else None
+
+    @property
+    def last_received_ms(self) -> int:
+        """The broker's time (ms) of the last record that is there, whoever's; 0 without one."""
+        greatest = [file.greatest["received_at"] for file in (*self._events, *self._activations)]
+        return max(((at - EPOCH) // _MS for at in greatest), default=0)
 
     def checkpoint(self, at_or_before: int = LAST) -> list[TenantCheckpoint]:
         """See ``Ledger.checkpoint``."""

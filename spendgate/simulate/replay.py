@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from spendgate.engine.calls import Calls
+from spendgate.engine.compile import Program
 from spendgate.engine.decisions import Judgement, Source
 from spendgate.engine.names import staging_prefix
 from spendgate.engine.seed import Replay, Seeder, Survey, seed_instant_ms
@@ -52,12 +53,15 @@ class LogReplay:
 
     def pass_calls(self, tenant: str, calls: Calls) -> list[Decision]:
         """The decisions of a stretch of one tenant's log."""
-        judged = self._judge(tenant, calls)
+        return self.decisions(tenant, self.judge(tenant, calls))
+
+    def decisions(self, tenant: str, judged: Judgement) -> list[Decision]:
+        """What was judged as decisions; under the program that has judged it, so before the next activation."""
         return self._present(tenant).judge.decisions(self._source, judged, self._decided_at)
 
-    def advance(self, tenant: str, calls: Calls) -> None:
-        """As ``pass_calls``, for the counters alone."""
-        self._judge(tenant, calls)
+    def program(self, tenant: str) -> Program:
+        """The rules that have judged the tenant's last calls."""
+        return self._present(tenant).judge.program
 
     def pass_activation(self, activation: Activation, offset: int, received_ms: int) -> None:
         """Begin, change or end a staging, or change settings."""
@@ -99,7 +103,8 @@ class LogReplay:
         cells = {slot: dict(fields) for slot, fields in state.cells.items()}
         self._presents[tenant] = _Present(judge, [], dict(state.known), cells, dict(state.expiries))
 
-    def _judge(self, tenant: str, calls: Calls) -> Judgement:
+    def judge(self, tenant: str, calls: Calls) -> Judgement:
+        """As ``pass_calls``, for the counters, and for who looks at the records themselves."""
         present = self._present(tenant)
         if self._past is None:
             present.steps.append(calls)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 from typer.testing import CliRunner
 
@@ -59,8 +60,9 @@ def test_a_difference_is_told_with_its_call_and_its_cause(tmp_path: Path) -> Non
 def test_json_is_the_whole_result(ledger: Path, tmp_path: Path) -> None:
     _, out, _ = run("--ledger", ledger, "--json", "--tenant", TENANT, *files(tmp_path, CAPPED, OTHER))
     found = json.loads(out)
-    assert (found["outcome"], found["calls"]["matched"], found["differences"]) == ("inconclusive", 40, [])
-    assert found["stagings"] == ["second", "staging"]
+    assert (found["outcome"], found["calls"]["matched"], found.get("differences")) == ("inconclusive", 40, None)
+    assert [each["staging"] for each in found["stagings"]] == ["second", "staging"]
+    jsonschema.validate(found, json.loads(Path("schemas/reconciliation.schema.json").read_text()))
 
 
 def test_what_is_wrong_is_one_line(ledger: Path, tmp_path: Path) -> None:

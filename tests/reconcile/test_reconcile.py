@@ -19,8 +19,10 @@ from spendgate.model.activation import Activation
 from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import Decision, Reason
 from spendgate.model.policy import Policy
+from spendgate.model.reconciliation import Reconciliation
+from spendgate.reconcile.asked import Proofs, Wanted
 from spendgate.reconcile.bounds import upper_bound
-from spendgate.reconcile.run import Wanted, reconcile
+from spendgate.reconcile.run import reconcile
 from tests.engine.evaluate import evaluate
 from tests.engine.scenes import TENANT, budget, call, examples, log_of, policy, staged
 from tests.oracle.documents import Record
@@ -30,6 +32,7 @@ from tests.strategies import Log, logs
 SAID = ("spend-decisions-id", 0)
 """The topic id and the partition of the decisions."""
 WRITTEN = examples(15)
+WAIVED = Proofs(waived={"offsets": "no Kafka here", "counters": "no Redis here", "bill": "no bill here"})
 
 CAPPED = policy(budget("10", {"rolling": "60m"}, per=["team"]), name="capped")
 OTHER = policy(budget("1000", {"calendar": "day", "timezone": "UTC"}), name="other")
@@ -48,10 +51,15 @@ def write(root: Path, records: list[Record], decisions: list[Decision]) -> Ledge
 
 def reconciled(
     records: list[Record], decisions: list[Decision], policies: dict[str, Policy], **wanted: Any
-) -> dict[str, Any]:
+) -> Reconciliation:
     with TemporaryDirectory() as folder:
         ledger = write(Path(folder), records, decisions)
-        return reconcile(ledger, policies, Wanted(**{"tenant": TENANT, **wanted}))
+        return reconcile(ledger, policies, Wanted(**{"tenant": TENANT, **wanted}), WAIVED)
+
+
+def kinds(found: Reconciliation) -> list[tuple[str, str, int]]:
+    """Kind, cause and number of all differences."""
+    return [(each.kind, each.cause, each.calls) for each in found.differences]
 
 
 def begun(which: Policy, **fields: Any) -> Activation:
@@ -79,9 +87,9 @@ def test_what_was_published_as_it_was_owed_agrees_also_if_it_was_published_twice
         ledger = write(Path(folder), log.records, [*decisions, *later])
         for tenant in ledger.tenants():
             found = reconcile(ledger, log.documents, Wanted(tenant))
-            assert found["differences"] == []
-            assert found["calls"]["matched"] == found["calls"]["replayed"]
-            assert {each["name"]: each["outcome"] for each in found["criteria"]}["differences"] == "pass"
+            assert found.differences == ()
+            assert found.calls.matched == found.calls.replayed
+            assert found.criterion("differences").outcome == "pass"  # type: ignore[union-attr]
 
 
 def with_sums(decision: Decision, by: Callable[[Reason], dict[str, Any]]) -> Decision:
@@ -126,19 +134,17 @@ def test_a_decision_that_is_not_what_the_replay_says_is_a_mismatch_with_its_caus
     log, decisions, policies = busy()
     decisions[17] = FAULTS[cause](decisions[17])
     found = reconciled(log, decisions, policies)
-    assert found["differences"] == [{"kind": "mismatched", "cause": cause, "calls": 1}]
-    assert [each["event_id"] for each in found["examples"]] == ["e17"]
-    assert (found["outcome"], found["calls"]["matched"]) == ("fail", 39)
+    assert kinds(found) == [("mismatched", cause, 1)]
+    assert [each.event_id for each in found.differences[0].examples] == ["e17"]
+    assert (found.outcome, found.calls.matched) == ("fail", 39)
 
 
 def test_a_call_without_its_decision_is_missing_and_the_last_ones_are_not_yet_judged() -> None:
     log, decisions, policies = busy()
     kept = [each for each in decisions if each.event_id not in ("e5", "e39", "e38")]
     found = reconciled(log, kept, policies)
-    assert found["differences"] == [
-        {"kind": "missing", "cause": "not_yet_judged", "calls": 2},
-        {"kind": "missing", "cause": "unexplained", "calls": 1},
-    ]
+    assert kinds(found) == [("missing", "not_yet_judged", 2), ("missing", "unexplained", 1)]
+    assert found.criterion("differences").measured == 1  # type: ignore[union-attr]
 
 
 def test_a_decision_too_many_is_extra_and_the_ledger_says_why() -> None:
@@ -147,45 +153,59 @@ def test_a_decision_too_many_is_extra_and_the_ledger_says_why() -> None:
     repeat = replace(decisions[3], position=again[-1].position)
     nobody = replace(decisions[4], position=replace(decisions[4].position, index=9))
     found = reconciled(again, [*decisions, repeat, nobody], policies)
-    assert found["differences"] == [
-        {"kind": "extra", "cause": "duplicate", "calls": 1},
-        {"kind": "extra", "cause": "not_in_ledger", "calls": 1},
-    ]
+    assert kinds(found) == [("extra", "duplicate", 1), ("extra", "not_in_ledger", 1)]
 
 
 def test_a_second_decision_that_is_not_the_first_one_differs() -> None:
     log, decisions, policies = busy()
     found = reconciled(log, [*decisions, with_sums(decisions[6], shifted)], policies)
-    assert found["differences"] == [{"kind": "duplicate_differs", "cause": "counter_altered", "calls": 1}]
+    assert kinds(found) == [("duplicate_differs", "counter_altered", 1)]
 
 
 def test_a_policy_answers_for_its_own_differences_alone() -> None:
     log, decisions, policies = busy()
     decisions[30] = with_sums(decisions[30], lambda r: shifted(r) if r.policy == "capped" else {})
-    assert reconciled(log, decisions, policies, policy="capped")["differences"]
-    assert reconciled(log, decisions, policies, policy="other")["differences"] == []
+    assert reconciled(log, decisions, policies, policy="capped").differences
+    assert reconciled(log, decisions, policies, policy="other").differences == ()
 
 
 def test_too_little_to_know_is_inconclusive_and_no_traffic_is_never_a_pass() -> None:
     log, decisions, policies = busy()
     found = reconciled(log, decisions, policies, policy="capped")
-    outcomes = {each["name"]: (each["outcome"], each["measured"], each["missing"]) for each in found["criteria"]}
-    assert found["outcome"] == "inconclusive"
+    outcomes = {each.name: (each.outcome, each.measured, each.distance) for each in found.criteria}
+    assert found.outcome == "inconclusive"
     assert outcomes["events"] == ("inconclusive", 40, 960)
     assert outcomes["near_cap"][0] == "pass"
-    assert outcomes["full_windows"] == ("inconclusive", 0, 1)
-    nothing = reconciled(log, decisions, policies, from_ms=2**50)
-    assert (nothing["outcome"], nothing["calls"]["differing_at_most"]) == ("inconclusive", None)
+    assert outcomes["windows"] == ("inconclusive", 0, 1)
+    nothing = reconciled(log, decisions, policies, from_ms=2**42)
+    assert (nothing.outcome, nothing.calls.differing_at_most_ppb) == ("inconclusive", None)
 
 
-def test_a_day_of_enough_calls_that_agree_passes() -> None:
+def test_a_day_of_enough_calls_that_agree_passes_and_says_what_it_rests_on() -> None:
     bodies = [call(timedelta(seconds=90 * n), f"e{n}", 21 * 10**7, team="t") for n in range(1_000)]
     log = log_of(begun(CAPPED), *bodies)
     policies = {policy_hash(CAPPED): CAPPED}
     _, owed = evaluate(policies, [log])
     found = reconciled(log, list(owed.values()), policies)
-    assert [each["name"] for each in found["criteria"] if each["outcome"] != "pass"] == []
-    assert (found["outcome"], found["calls"]["differing_at_most"]) == ("pass", 0.003)
+    assert [each.name for each in found.criteria if each.outcome != "pass"] == ["offsets", "counters", "bill"]
+    assert (found.outcome, found.calls.differing_at_most_ppb) == ("pass", 3_000_000)
+    assert [(each.staging, each.hash, each.ended_at) for each in found.stagings] == [
+        ("staging", policy_hash(CAPPED), None)
+    ]
+    (window,) = found.windows
+    assert (window.observed, window.partial, window.calls) == (True, False, 40)
+    assert reconciled(log, list(owed.values()), policies) == found
+
+
+def test_what_was_not_looked_at_is_not_known_unless_it_is_waived_and_a_fault_cannot_be() -> None:
+    log, decisions, policies = busy()
+    with TemporaryDirectory() as folder:
+        ledger = write(Path(folder), log, decisions)
+        found = reconcile(ledger, policies, Wanted(TENANT))
+        unknown = {each.name for each in found.criteria if each.measured is None}
+        assert unknown == {"offsets", "counters", "bill"}
+        with pytest.raises(ValueError, match="waive: differences: expected one of"):
+            reconcile(ledger, policies, Wanted(TENANT), Proofs(waived={"differences": "no"}))
 
 
 @given(st.integers(0, 200), st.integers(1, 10_000))

@@ -101,7 +101,7 @@ def replay_of(log: LedgerLog, documents: Mapping[str, Policy], last: int) -> Log
         if stretch.activation is not None:
             replay.pass_activation(stretch.activation, stretch.last, stretch.received_ms)
         for tenant, calls in stretch.calls.items():
-            replay.advance(tenant, calls)
+            replay.judge(tenant, calls)
     return replay
 
 

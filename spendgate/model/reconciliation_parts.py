@@ -1,0 +1,135 @@
+"""Parts of a reconciliation that stand for themselves: counters, the vendor's bill, lag, coverage, estimates."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from spendgate.model.event import Time
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class CellDiffers(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """A sum that Redis holds and the replay does not, or the other way round. ``window``: its start in ms, the number
+    of a rolling block, or 0 for a lifetime, as it stands in the slot's name; ``field``: the sum (``a`` admitted, ``r``
+    recorded, ``A`` and ``R`` totals of a block) and its bucket; ``key``: the counter's."""
+
+    staging: str
+    rule: int
+    window: int
+    field: str
+    key: str
+    expected_nano_usd: int
+    found_nano_usd: int
+    policy: str | None = None
+    window_start: Time | None = None
+    window_end: Time | None = None
+
+
+class CountersPart(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """One partition: Redis at its ``mark`` against the replay up to that record. ``problem``: what made comparing
+    impossible, such as a mark past what the ledger has."""
+
+    partition: Count
+    topic_id: str
+    mark: int
+    slots: Count
+    cells: Count
+    identities: Count
+    differing_cells: Count
+    differing_identities: Count
+    differing_documents: Count
+    error_nano_usd: Count
+    differing: tuple[CellDiffers, ...] = ()
+    problem: str | None = None
+
+
+class CountersResult(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Redis against the replay. ``equal``: every cell, identity and document is, in every partition that was asked."""
+
+    equal: bool
+    partitions: tuple[CountersPart, ...]
+
+
+class Bucket(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """One bucket of a bill: a vendor's model on a day of the billing calendar. ``model`` and ``vendor`` are absent for
+    what could not be attributed. ``tolerance_nano_usd``: by how much the two may differ."""
+
+    day: str
+    vendor: str | None = None
+    model: str | None = None
+    billed_nano_usd: int
+    ledger_nano_usd: int
+    tolerance_nano_usd: Count
+    lines: Count = 0
+    calls: Count = 0
+
+
+class SetAside(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """Lines of a bill that were not compared like others, and why: ``lines``: the first of them by number."""
+
+    why: str
+    count: Count
+    nano_usd: int
+    lines: tuple[int, ...] = ()
+
+
+class BillResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """A bill against the ledger, ``buckets`` from the worst on. ``final``: whoever gave it said that the vendor will
+    not change it. ``file_hash``: SHA-256 of the file."""
+
+    file_hash: str
+    final: bool
+    calendar: str
+    first_day: str
+    last_day: str
+    currency: str
+    total_buckets: Count
+    differing_buckets: Count
+    billed_nano_usd: int
+    ledger_nano_usd: int
+    unattributed_billed_nano_usd: int
+    unattributed_ledger_nano_usd: int
+    buckets: tuple[Bucket, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+class Lag(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """From the broker's append of a call to the instant of its decision, by the worker's clock, ms. ``over``: how many
+    took longer than the threshold; ``waiting``: calls that have waited longer than that and have no decision yet."""
+
+    decisions: Count
+    p50_ms: int
+    p99_ms: int
+    max_ms: int
+    over: Count
+    waiting: Count
+
+
+class LedgerResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """Whether the ledger has all that it covers, and all that the topics have. ``lacking``: records; ``damaged``:
+    files; ``behind``: records that a topic has and the ledger has not yet, absent where the topics were not asked."""
+
+    lacking: Count
+    damaged: Count = 0
+    behind: Count | None = None
+    past_end: Count = 0
+    """Partitions whose ledger goes further than the topic: of another topic, or the topic was truncated."""
+
+
+class EstimateResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """Checks of one model (None: all together) that were followed by a call. Errors are (actual - estimate) / actual
+    in parts per million; ``bias_nano_usd``: the sum of actual less estimate. ``unpriced``: had no estimate or no cost.
+    ``verdict_differs``: how often the check would have said something else than the decision; ``too_mild`` of them."""
+
+    model: str | None = None
+    checks: Count
+    compared: Count
+    unpriced: Count
+    mean_error_ppm: int | None = None
+    median_error_ppm: int | None = None
+    p95_error_ppm: int | None = None
+    bias_nano_usd: int
+    verdicts: Count
+    verdict_differs: Count
+    too_mild: Count

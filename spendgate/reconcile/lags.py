@@ -1,0 +1,47 @@
+"""How long decisions took, exactly: a count for each number of milliseconds."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+
+from spendgate.engine.rules import Int
+from spendgate.model.reconciliation_parts import Lag
+
+
+class Lags:
+    """Lags of decisions, and the ages of calls that wait for one, ms."""
+
+    def __init__(self) -> None:
+        self._made: Counter[int] = Counter()
+        self._waiting: Counter[int] = Counter()
+
+    def add(self, lags_ms: Int) -> None:
+        """Note decisions that were made."""
+        values, counts = np.unique(lags_ms, return_counts=True)
+        self._made.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+
+    def wait(self, ages_ms: Iterable[int]) -> None:
+        """Note calls without a decision, by how long they have waited at the end of the log."""
+        self._waiting.update(ages_ms)
+
+    def result(self, threshold_ms: int) -> Lag | None:
+        """None without any. Who has waited for longer than the threshold counts by its age; others are not due."""
+        due = Counter({age: count for age, count in self._waiting.items() if age > threshold_ms})
+        every = self._made + due
+        if not every:
+            return None
+        return Lag(
+            decisions=self._made.total(), p50_ms=_rank(every, 50), p99_ms=_rank(every, 99), max_ms=max(every),
+            over=sum(count for lag, count in self._made.items() if lag > threshold_ms), waiting=due.total(),
+        )  # fmt: skip
+
+
+def _rank(lags: Counter[int], percent: int) -> int:
+    """The smallest lag that so many percent do not exceed (nearest rank)."""
+    wanted, seen = -(-lags.total() * percent // 100), 0
+    for lag in sorted(lags):
+        seen += lags[lag]
+        if seen >= wanted:
+            return lag
+    return max(lags)
