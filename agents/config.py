@@ -53,11 +53,12 @@ class Config:
             _said("LEDGER"),
             Pace(int(_number("LEDGER_COMMIT_ROWS", Pace().rows)), _number("LEDGER_COMMIT_S", Pace().seconds)),
             _timer(),
-            anyone if role == "ledger-decisions" else _trust(),
+            anyone if role == "ledger-decisions" else trust_of_environment(),
         )
 
 
-def _trust() -> Trust:
+def trust_of_environment() -> Trust:
+    """Whose activations are obeyed. Raises Fatal where the environment does not say."""
     if _said("DEV") == "1":
         return anyone
     keys = [key.strip() for key in (_said("STORE_KEYS") or "").split(",") if key.strip()]

@@ -56,6 +56,14 @@ class Rebuild:
         async for step in self._from(partition, start, stop, None, use_past=start < begin):
             yield step
 
+    async def again(
+        self, partition: int, start: int, stop: int, tenant: str | None, *, use_past: bool
+    ) -> AsyncIterator[Step]:
+        """Offsets ``[start, stop)``, of one tenant or of all. ``use_past``: from the ledger, as far as it goes."""
+        begin = await self.require(partition, start)
+        async for step in self._from(partition, start, stop, tenant, use_past=use_past or start < begin):
+            yield step
+
     async def seed(
         self, partition: int, tenant: str, staging: Staging, policy: Policy, document: TenantDocument
     ) -> Seeder:

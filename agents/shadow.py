@@ -25,7 +25,7 @@ from agents.trust import Trust
 from spendgate.model.topics import Topic
 from window_counters.documents import NotOfTheMark, document_names
 from window_counters.keys import prefix_of
-from window_counters.protocol import Change, CounterStore, PartitionId, Read, StoreUnavailable
+from window_counters.protocol import WITHHELD, Change, CounterStore, PartitionId, Read, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +118,8 @@ class Shadow:
         """Begin a partition at the mark that the store has."""
         id_ = PartitionId(self.topic.name, partition)
         mark = (await self.store.read(id_, Read())).mark
+        if mark == WITHHELD:
+            raise Transient("the counters are being taken away by `spendgate counters rebuild`", "store")
         if mark is not None and mark.topic_id != self.topic_id:
             raise Fatal(
                 f"the counters of {self.topic.name}/{partition} belong to a topic of another id: it was created anew; "

@@ -19,6 +19,10 @@ class Mark(NamedTuple):
     offset: int
 
 
+WITHHELD = Mark("rebuild", -1)
+"""The mark of a partition whose counters are being taken away: its worker waits, judges and applies nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """What one batch needs to know, all of one instant.

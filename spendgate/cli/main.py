@@ -7,6 +7,7 @@ import typer
 from spendgate import __version__
 from spendgate.cli import (
     admin,
+    counters,
     decisions,
     demo,
     dev,
@@ -49,6 +50,7 @@ policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
 app.add_typer(review_api.app, name="review")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")
 app.add_typer(admin.app, name="admin")

@@ -10,44 +10,54 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class CellDiffers(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """A sum that Redis holds and the replay does not, or the other way round. ``window``: its start in ms, the number
-    of a rolling block, or 0 for a lifetime, as it stands in the slot's name; ``field``: the sum (``a`` admitted, ``r``
-    recorded, ``A`` and ``R`` totals of a block) and its bucket; ``key``: the counter's."""
+    """A sum in Redis that is not what the log leaves. ``window``: its start in ms, the number of a rolling block, or 0
+    for a lifetime, as the slot's name has it; ``field``: the sum (``a`` admitted, ``r`` recorded, ``A`` and ``R`` the
+    totals of a block) and its bucket; ``key``: the counter's. What was found is absent where it is no integer."""
 
+    tenant: str
     staging: str
     rule: int
     window: int
     field: str
     key: str
     expected_nano_usd: int
-    found_nano_usd: int
+    found_nano_usd: int | None = None
     policy: str | None = None
     window_start: Time | None = None
     window_end: Time | None = None
 
 
 class CountersPart(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """One partition: Redis at its ``mark`` against the replay up to that record. ``problem``: what made comparing
-    impossible, such as a mark past what the ledger has."""
+    """One partition: Redis against a replay of the log up to ``mark``, which is that of the last page read.
+
+    ``slots``, ``cells``, ``identities``: how many were compared; ``unread``: slots in Redis that no verdict reads, any
+    more or yet. ``error_nano_usd``: by how much recorded sums are off together. ``differing``: the worst cells,
+    not all where they are very many; ``documents``: tenants with the fields of their document that differ.
+    ``problem``: why it could not be compared.
+    """
 
     partition: Count
     topic_id: str
     mark: int
-    slots: Count
-    cells: Count
-    identities: Count
-    differing_cells: Count
-    differing_identities: Count
-    differing_documents: Count
-    error_nano_usd: Count
+    slots: Count = 0
+    cells: Count = 0
+    identities: Count = 0
+    unread: Count = 0
+    differing_cells: Count = 0
+    differing_identities: Count = 0
+    differing_documents: Count = 0
+    error_nano_usd: Count = 0
     differing: tuple[CellDiffers, ...] = ()
+    documents: tuple[str, ...] = ()
     problem: str | None = None
 
 
-class CountersResult(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Redis against the replay. ``equal``: every cell, identity and document is, in every partition that was asked."""
+class CountersResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
+    """Redis against the replay, of one tenant or of all. ``equal``: every cell, identity and document is, in every
+    partition that was asked for."""
 
     equal: bool
+    tenant: str | None = None
     partitions: tuple[CountersPart, ...]
 
 

@@ -83,6 +83,15 @@ class LogReplay:
         late_ms = present.judge.document.late_ms
         return {slot: cells for slot, cells in present.cells.items() if present.expiries[slot] > late_ms}
 
+    def slots(self, tenant: str, names: Iterable[str]) -> dict[str, Mapping[str, int]]:
+        """Those of the named slots that there are, whether or not a verdict can still read them."""
+        cells = self._present(tenant).cells
+        return {name: cells[name] for name in names if name in cells}
+
+    def filed(self, tenant: str, hour: int) -> int:
+        """How many of the tenant's identities are filed under an hour."""
+        return sum(each == hour for each in self._present(tenant).known.values())
+
     def document(self, tenant: str) -> TenantDocument:
         """The tenant's document as it stands now."""
         return self._present(tenant).judge.document

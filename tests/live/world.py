@@ -60,7 +60,7 @@ class World:
         """Start a worker. One that takes the ``instance`` of a dead one takes its place at once."""
         named = {} if instance is None else {"SPENDGATE_INSTANCE": f"{self.prefix}{instance}"}
         output = self.folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(Worker.start(output, {**self._environment(), **named, **environment}))
+        self.workers.append(Worker.start(output, {**self.environment(), **named, **environment}))
         return self.workers[-1]
 
     def recorder(self, role: str, instance: str = "one", **environment: str) -> Worker:
@@ -68,10 +68,11 @@ class World:
         output = self.folder / f"{role}-{len(self.recorders)}.log"
         named = {"SPENDGATE_INSTANCE": f"{self.prefix}{instance}", "SPENDGATE_GROUP": f"{self.prefix}{role}"}
         paced = {"SPENDGATE_LEDGER_COMMIT_S": "0.5", "SPENDGATE_LEDGER_CHECKPOINT_S": "0"}
-        self.recorders.append(Worker.start(output, {**self._environment(), **paced, **named, **environment}, role))
+        self.recorders.append(Worker.start(output, {**self.environment(), **paced, **named, **environment}, role))
         return self.recorders[-1]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Where a process of this world finds what."""
         return {
             "SPENDGATE_KAFKA": self.broker.bootstrap,
             "SPENDGATE_DEV": "1",
