@@ -40,10 +40,10 @@ def verify(
 
     Workers may go on meanwhile. Exit code 0: all is equal; 1: something differs.
     """
-    with _told():
+    with told_of_counters():
         from spendgate.cli.counters_run import verified
 
-        found = verified(_asked(bootstrap, redis, ledger), tenant, partition or ())
+        found = verified(asked(bootstrap, redis, ledger), tenant, partition or ())
         typer.echo(_encoded(found)) if as_json else show_counters(found)
     if not found.equal:
         raise typer.Exit(FOUND)
@@ -65,18 +65,19 @@ def rebuild(
     Nothing is judged on counters that are not whole. Refused (exit code 4) where neither topic nor ledger has all of
     the log.
     """
-    with _told():
+    with told_of_counters():
         from spendgate.cli.counters_run import rebuilt
 
         if not (tenant or partition or every):
             raise Failure("expected --partition, --tenant or --all", USAGE)
-        found = rebuilt(_asked(bootstrap, redis, ledger), tenant, partition or (), wait_s, notice)
+        found = rebuilt(asked(bootstrap, redis, ledger), tenant, partition or (), wait_s, notice)
         typer.echo(_encoded(found)) if as_json else show_counters(found)
     if not found.equal:
         raise typer.Exit(FOUND)
 
 
-def _asked(bootstrap: str | None, redis: str | None, ledger: str | None) -> "Asked":
+def asked(bootstrap: str | None, redis: str | None, ledger: str | None) -> "Asked":
+    """Where things are: by option, environment, or the development stack."""
     from spendgate.cli.counters_run import Asked
 
     return Asked(kafka_bootstrap(bootstrap), redis_url(redis), ledger)
@@ -89,7 +90,7 @@ def _encoded(found: object) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told_of_counters() -> Iterator[None]:
     """What can go wrong, as one line and an exit code."""
     with one_line_errors():
         try:

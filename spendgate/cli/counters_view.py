@@ -2,7 +2,6 @@
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from spendgate.model.reconciliation_parts import CellDiffers, CountersPart, CountersResult
 
@@ -12,16 +11,16 @@ _SUMS = {"a": "admitted", "r": "recorded", "A": "admitted, whole block", "R": "r
 
 def show_counters(found: CountersResult) -> None:
     """On a terminal, or as plain text where it is none."""
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     for part in found.partitions:
-        console.print(_line(part), highlight=False)
+        console.print(_line(part))
         for document in part.documents:
-            console.print(f"  [red]document of {escape(document)}[/]", highlight=False)
+            console.print(f"  [red]document of {escape(document)}[/]")
     differing = [cell for part in found.partitions for cell in part.differing]
-    if differing:
-        console.print(_table(differing[:_SHOWN]))
-        if len(differing) > _SHOWN:
-            console.print(f"  ... and {len(differing) - _SHOWN:,} more: see --json")
+    for cell in differing[:_SHOWN]:
+        console.print(f"  {escape(_cell(cell))}")
+    if len(differing) > _SHOWN:
+        console.print(f"  ... and {len(differing) - _SHOWN:,} more: see --json")
     console.print("[green]equal, to the nano-dollar[/]" if found.equal else "[red]not equal[/]")
 
 
@@ -39,19 +38,13 @@ def _line(part: CountersPart) -> str:
     )
 
 
-def _table(cells: list[CellDiffers]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in ("tenant", "policy", "rule", "key", "window", "sum"):
-        table.add_column(title)
-    for title in ("owed, nano-USD", "in Redis"):
-        table.add_column(title, justify="right")
-    for each in cells:
-        found = "no integer" if each.found_nano_usd is None else f"{each.found_nano_usd:,}"
-        table.add_row(
-            *map(escape, (each.tenant, each.policy or each.staging, str(each.rule), each.key, _window(each))),
-            _SUMS.get(each.field[0], each.field), f"{each.expected_nano_usd:,}", found,
-        )  # fmt: skip
-    return table
+def _cell(each: CellDiffers) -> str:
+    found = "no integer" if each.found_nano_usd is None else f"{each.found_nano_usd:,}"
+    which = _SUMS.get(each.field[0], each.field)
+    return (
+        f"{each.tenant}, {each.policy or each.staging}, rule {each.rule}, {each.key or 'one counter for all'}, "
+        f"{_window(each)}: {which} {found}, not {each.expected_nano_usd:,} nano-USD"
+    )
 
 
 def _window(cell: CellDiffers) -> str:

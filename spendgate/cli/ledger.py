@@ -72,7 +72,7 @@ def verify(
 
     with told_of_ledger():
         opened = _opened(ledger, storage_option)
-        offsets = _topic_offsets(bootstrap) if kafka or bootstrap else {}
+        offsets = topic_offsets_of(bootstrap) if kafka or bootstrap else {}
         with bar("files", sum(len(opened.files(name)) for name in TABLES)) as advance:
             found = verify_ledger(opened, offsets, on_file=lambda: advance(1))
         typer.echo(json.dumps(found.as_dict())) if as_json else show_verified(found)
@@ -180,7 +180,8 @@ def _utc(at: datetime | None) -> datetime | None:
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
-def _topic_offsets(bootstrap: str | None) -> "dict[TableName, dict[Source, Offsets]]":
+def topic_offsets_of(bootstrap: str | None) -> "dict[TableName, dict[Source, Offsets]]":
+    """What the broker says of the topics behind the tables. Raises Failure."""
     from spendgate.cli.endpoints import kafka_bootstrap
     from spendgate.cli.say import told_clearly
 

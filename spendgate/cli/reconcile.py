@@ -2,15 +2,19 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.ledger_say import told_of_ledger
-from spendgate.cli.policies import policies_of
 from spendgate.cli.reconcile_view import show_reconciliation
 from spendgate.cli.say import FOUND, USAGE
+
+if TYPE_CHECKING:
+    from spendgate.cli.reconcile_bill import BillOptions
+    from spendgate.cli.reconcile_proofs import Given
+    from spendgate.model.reconciliation import Reconciliation
 
 
 def reconcile(
@@ -21,26 +25,48 @@ def reconcile(
         typer.Option("--policy", exists=True, dir_okay=False, help="A file of policies that were ever staged."),
     ] = None,
     tenant: Annotated[str | None, typer.Option(help="Whose; needed where the ledger has several.")] = None,
+    staging: Annotated[str | None, typer.Option(help="Of this staging alone.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="From this instant of the log on, RFC 3339.")] = None,
     to: Annotated[str | None, typer.Option(help="Before this instant of the log, RFC 3339.")] = None,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Compare with the topics' offsets; policies come from there, too.")
+    ] = False,
+    bootstrap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Kafka, as with --kafka.")] = None,
+    counters: Annotated[bool, typer.Option("--counters", help="Compare the counters in Redis, too.")] = False,
+    redis: Annotated[str | None, typer.Option(metavar="URL", help="Redis, as with --counters.")] = None,
+    bill: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="The bill, FOCUS or CSV.")] = None,
+    bill_final: Annotated[bool, typer.Option("--bill-final", help="The vendor will not change the bill.")] = False,
+    bill_calendar: Annotated[str, typer.Option(metavar="UNIT", help="Its buckets: day or month.")] = "day",
+    bill_timezone: Annotated[str, typer.Option(metavar="ZONE", help="In which its days begin.")] = "UTC",
+    bill_vendor: Annotated[str | None, typer.Option(help="Of lines that name none.")] = None,
+    bill_account: Annotated[list[str] | None, typer.Option(help="Whose lines; repeatable; all if none.")] = None,
+    bill_map: Annotated[str, typer.Option(help="cost_usd=Cost,day=Date for a plain CSV file.")] = "",
+    bill_names: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A mapping of vendors' and models' names.")
+    ] = None,
+    prices: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="The tenant's price table; its hash is noted.")
+    ] = None,
+    waive: Annotated[
+        list[str] | None, typer.Option(metavar="CRITERION=REASON", help="What need not hold, and why; repeatable.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare shadow's decisions with a replay of the ledger. Exit code 0: pass; 1: fail or inconclusive."""
     with told_of_ledger():
-        if not ledger or not policy:
-            raise Failure("ledger, policy: expected --ledger PATH and at least one --policy FILE", USAGE)
-        from spendgate.ledger.delta_reader import Ledger
-        from spendgate.model.reconciliation import encode_reconciliation
-        from spendgate.reconcile.asked import Wanted
-        from spendgate.reconcile.run import reconcile as reconciled
+        from spendgate.cli.reconcile_bill import BillOptions
+        from spendgate.cli.reconcile_proofs import Given
 
-        opened = Ledger.open(ledger)
-        wanted = Wanted(_tenant(opened.tenants(), tenant), name, _ms("from", from_), _ms("to", to))
-        try:
-            found = reconciled(opened, _by_hash(policy), wanted)
-        except KeyError as error:
-            raise Failure(f"policy: expected the file of version {error.args[0]}, which was staged", USAGE) from None
+        billed = BillOptions(
+            bill, bill_final, bill_calendar, bill_timezone, bill_vendor, bill_account, bill_map, bill_names
+        )
+        given = Given(ledger, policy or [], kafka or bootstrap is not None, bootstrap, counters or redis is not None,
+                      redis, prices, waive or [])  # fmt: skip
+        interval = _ms("from", from_), _ms("to", to)
+        found = _reconciled(given, billed, tenant, (name, staging), interval)
         if as_json:
+            from spendgate.model.reconciliation import encode_reconciliation
+
             typer.echo(encode_reconciliation(found))
         else:
             show_reconciliation(found)
@@ -48,10 +74,27 @@ def reconcile(
         raise typer.Exit(FOUND)
 
 
-def _by_hash(files: list[Path]) -> dict[str, Any]:
-    from spendgate.model.canonical import policy_hash
+def _reconciled(
+    given: "Given",
+    billed: "BillOptions",
+    tenant: str | None,
+    which: tuple[str | None, str | None],
+    interval: tuple[int | None, int | None],
+) -> "Reconciliation":
+    from spendgate.cli.reconcile_proofs import gathered, opened, policies_by_hash
+    from spendgate.reconcile.asked import Wanted
+    from spendgate.reconcile.run import reconcile as reconciled
 
-    return {policy_hash(each): each for each in policies_of(files)}
+    ledger = opened(given)
+    wanted = Wanted(_tenant(ledger.tenants(), tenant), which[0], *interval, which[1])
+    policies = policies_by_hash(given)
+    proofs = gathered(given, billed, ledger, wanted)
+    try:
+        return reconciled(ledger, policies, wanted, proofs)
+    except KeyError as error:
+        raise Failure(f"policy: expected the file of version {error.args[0]}, which was staged", USAGE) from None
+    except ValueError as error:
+        raise Failure(str(error), USAGE) from None
 
 
 def _tenant(known: list[str], wanted: str | None) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from xxhash import xxh3_128_intdigest
 
 from spendgate.ledger.reader_csv import delimiter_of
 from spendgate.ledger.reader_lines import Lines
@@ -24,17 +25,15 @@ CURRENCY = "USD"
 _NEEDED = ("BilledCost", "BillingCurrency", "ChargePeriodStart", "ChargePeriodEnd")
 _VENDOR = ("ServiceProviderName", "ProviderName", "PublisherName", "InvoiceIssuerName")
 _MODEL = ("x_Model", "x_ModelName", "x_model", "SkuMeter")
-_READ = (
-    *_NEEDED, "EffectiveCost", "ServiceName", "ChargeCategory", "SkuId", "SkuPriceId", "InvoiceId", "SubAccountId",
-    "ConsumedQuantity", "ConsumedUnit", *_VENDOR, *_MODEL,
-)  # fmt: skip
+_ID = ("x_LineItemId", "LineItemId", "InvoiceDetailId")
 
 
 class BillLine(Struct, frozen=True, kw_only=True):
     """One line: what was charged for ``[period_start, period_end)``. Costs are nano-USD, below zero for a credit.
 
     ``billed`` is what an invoice asks for; ``effective`` spreads what was paid ahead over its use. ``model``: where
-    the vendor names one (``x_Model`` or the meter of the SKU). ``quantity`` is the vendor's own decimal text.
+    the vendor names one (``x_Model`` or the meter of the SKU). ``quantity`` is the vendor's own decimal text. ``line``:
+    where it stands, from 1; ``fingerprint``: of its id where it has one, else of all that it says.
     """
 
     period_start: datetime
@@ -51,6 +50,13 @@ class BillLine(Struct, frozen=True, kw_only=True):
     quantity: str | None = None
     unit: str | None = None
     currency: str = CURRENCY
+    line: int = 0
+    fingerprint: int = 0
+
+
+def is_focus(names: Iterable[str]) -> bool:
+    """Whether columns of these names are a FOCUS export's."""
+    return {"BilledCost", "ChargePeriodStart"} <= set(names)
 
 
 def read_bill(path: Path, on_refused: Callable[[Refused], None] | None = None) -> Iterator[BillLine]:
@@ -68,7 +74,7 @@ def read_bill(path: Path, on_refused: Callable[[Refused], None] | None = None) -
                 if on_refused is not None:
                     on_refused(line)
                 continue
-            currency = _checked(line.currency, currency)
+            currency = checked_currency("BillingCurrency", line.currency, currency)
             yield line
 
 
@@ -85,7 +91,7 @@ def _parquet_rows(stream: Stream) -> Iterator[Row | Refused]:
 
     file = ParquetFile(stream.seekable())
     _check_columns(file.names)
-    return iter(file.read([name for name in _READ if name in file.names], with_identity=False))
+    return iter(file.read(file.names, with_identity=False))  # all: what tells two lines apart may stand in any
 
 
 def _check_columns(names: Iterable[str]) -> None:
@@ -97,12 +103,13 @@ def _check_columns(names: Iterable[str]) -> None:
 
 def _line(row: Row) -> BillLine | Refused:
     try:
-        return _parsed(row.values)
+        return _parsed(row)
     except RowProblem as problem:
         return Refused(row.line, problem.field, problem.expected, _readable(row.values))
 
 
-def _parsed(row: Mapping[str, Any]) -> BillLine:
+def _parsed(found: Row) -> BillLine:
+    row = found.values
     billed = _cost(row, "BilledCost")
     if billed is None:
         raise RowProblem("BilledCost", "a cost")
@@ -122,7 +129,15 @@ def _parsed(row: Mapping[str, Any]) -> BillLine:
         quantity=None if quantity in (None, "") else str(quantity),
         unit=_text(row, "ConsumedUnit"),
         currency=_text(row, "BillingCurrency") or "",
+        line=found.line,
+        fingerprint=fingerprint(row, *_ID),
     )
+
+
+def fingerprint(row: Mapping[str, Any], *ids: str) -> int:
+    """128 bits that tell a line from others: of the first of the columns ``ids`` that it has, else of all columns."""
+    named = _text(row, *ids)
+    return int(xxh3_128_intdigest(repr(sorted(row.items(), key=str) if named is None else named).encode()))
 
 
 def _text(row: Mapping[str, Any], *names: str) -> str | None:
@@ -146,9 +161,10 @@ def _readable(row: Mapping[str, Any]) -> int | None:
         return None
 
 
-def _checked(currency: str, before: str | None) -> str:
+def checked_currency(field: str, currency: str, before: str | None) -> str:
+    """The currency of a line, which is that of all. Raises InputError."""
     if before is not None and currency != before:
-        raise InputError("BillingCurrency: expected one currency in a bill; this one has several")
+        raise InputError(f"{field}: expected one currency in a bill; this one has several")
     if currency != CURRENCY:
-        raise InputError(f"BillingCurrency: expected {CURRENCY}; costs in another currency are not converted")
+        raise InputError(f"{field}: expected {CURRENCY}; costs in another currency are not converted")
     return currency

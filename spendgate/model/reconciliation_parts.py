@@ -1,6 +1,6 @@
 """Parts of a reconciliation that stand for themselves: counters, the vendor's bill, lag, coverage, estimates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -62,8 +62,9 @@ class CountersResult(Struct, forbid_unknown_fields=True, omit_defaults=True, fro
 
 
 class Bucket(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """One bucket of a bill: a vendor's model on a day of the billing calendar. ``model`` and ``vendor`` are absent for
-    what could not be attributed. ``tolerance_nano_usd``: by how much the two may differ."""
+    """One bucket of a bill: a vendor's model on a day of the billing calendar; without vendor and model, what could not
+    be attributed on that day. ``tolerance_nano_usd``: by how much the two may differ. ``unpriced``: calls among
+    ``calls`` whose cost is not known."""
 
     day: str
     vendor: str | None = None
@@ -73,26 +74,41 @@ class Bucket(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
     tolerance_nano_usd: Count
     lines: Count = 0
     calls: Count = 0
+    unpriced: Count = 0
+
+
+WhyAside = Literal[
+    "duplicate", "future", "negative_counted", "no_usage", "other_account", "other_calendar", "outside", "unreadable",
+]  # fmt: skip
+"""Why a line is not simply in a bucket: the line was there before; it is of a time after the ledger's end; its cost is
+below zero, and it is counted in its bucket; it is a credit, a refund, a tax, a purchase; it is of somebody else's
+account; its period is no day of the billing calendar; the ledger does not have its day in full; it cannot be read."""
 
 
 class SetAside(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """Lines of a bill that were not compared like others, and why: ``lines``: the first of them by number."""
+    """Lines of a bill that are not simply in a bucket, their money together, and the first of them by number."""
 
-    why: str
+    why: WhyAside
     count: Count
     nano_usd: int
     lines: tuple[int, ...] = ()
 
 
 class BillResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """A bill against the ledger, ``buckets`` from the worst on. ``final``: whoever gave it said that the vendor will
-    not change it. ``file_hash``: SHA-256 of the file."""
+    """A bill against the ledger, the worst ``buckets`` first, not all where they are very many.
+
+    ``final``: whoever gave the bill said that its vendor will not change it. ``whole``: every line that should be
+    compared could be. ``file_hash``: SHA-256 of the file. ``calendar``: ``day in UTC``. ``first_day`` and ``last_day``
+    are absent where nothing could be compared. ``other_vendors_nano_usd``: what the ledger has on these days of vendors
+    that the bill does not name.
+    """
 
     file_hash: str
     final: bool
+    whole: bool
     calendar: str
-    first_day: str
-    last_day: str
+    first_day: str | None = None
+    last_day: str | None = None
     currency: str
     total_buckets: Count
     differing_buckets: Count
@@ -100,6 +116,7 @@ class BillResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=
     ledger_nano_usd: int
     unattributed_billed_nano_usd: int
     unattributed_ledger_nano_usd: int
+    other_vendors_nano_usd: int = 0
     buckets: tuple[Bucket, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
 
@@ -117,14 +134,18 @@ class Lag(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 
 
 class LedgerResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """Whether the ledger has all that it covers, and all that the topics have. ``lacking``: records; ``damaged``:
-    files; ``behind``: records that a topic has and the ledger has not yet, absent where the topics were not asked."""
+    """Whether the ledger has all that it covers, and all that the topics have.
+
+    ``lacking``: records; ``damaged``: files. Where the topics were asked, ``behind``: records that they have and the
+    ledger has not yet; ``past_end``: partitions whose ledger goes further than the topic, which then is another one or
+    was cut. ``open_ended``: some of what is behind can be of the interval.
+    """
 
     lacking: Count
     damaged: Count = 0
     behind: Count | None = None
     past_end: Count = 0
-    """Partitions whose ledger goes further than the topic: of another topic, or the topic was truncated."""
+    open_ended: bool = False
 
 
 class EstimateResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):

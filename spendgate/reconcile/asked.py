@@ -30,12 +30,14 @@ class Wanted(NamedTuple):
 
 
 class Proofs(NamedTuple):
-    """Each is None where nobody asked. ``verified``: with the topics' offsets, or without; ``waived``: criteria that do
-    not count, each with the reason; ``price_book_hash``: of the book by which the door priced."""
+    """Each is None where nobody asked. ``waived``: criteria that do not count, each with the reason. ``verified``: the
+    ledger's own proofs, with the topics' offsets where these were asked at ``offsets_at_ms``, after the ledger had been
+    opened. ``price_book_hash``: of the book by which the door priced."""
 
     thresholds: Thresholds = Thresholds()
     waived: Mapping[CriterionName, str] = {}
     verified: Verified | None = None
+    offsets_at_ms: int | None = None
     counters: CountersResult | None = None
     bill: BillResult | None = None
     estimates: Sequence[EstimateResult] | None = None

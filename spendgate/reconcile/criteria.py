@@ -64,16 +64,16 @@ def _faults(measured: Measured) -> Iterator[Criterion]:
 
 def _of_ledger(ledger: LedgerResult) -> Iterator[Criterion]:
     lacking = ledger.lacking + ledger.damaged
-    yield _none("coverage", lacking, "records", "records that the ledger lacks, and files that are damaged")
-    words = "records that the topics have and the ledger does not hold yet"
+    yield _none("coverage", lacking, "records", "records that the ledger lacks, and damaged files")
+    words = "records of the interval that a topic has and the ledger has not yet"
     if ledger.behind is None:
         yield _unknown("offsets", "records", 0, f"{words}: the topics were not asked")
     elif ledger.past_end:
-        yield _none("offsets", ledger.past_end, "partitions", "partitions whose ledger is of another topic")
+        yield _none("offsets", ledger.past_end, "partitions", "partitions whose ledger goes past the topic's end")
     else:
-        behind = _none("offsets", ledger.behind, "records", words)
+        found = _none("offsets", ledger.behind if ledger.open_ended else 0, "records", words)
         # What is still to be recorded is no fault of what was: it is not known yet.
-        yield msgspec.structs.replace(behind, outcome="inconclusive") if ledger.behind else behind
+        yield msgspec.structs.replace(found, outcome="inconclusive") if found.distance else found
 
 
 def _of_counters(counters: CountersResult | None) -> Criterion:
@@ -113,13 +113,16 @@ def _of_lag(lag: Lag | None, threshold_ms: int) -> Criterion:
 def _of_bill(bill: BillResult | None) -> Criterion:
     words = "the worst bucket of the vendor's bill against the ledger"
     if bill is None or not bill.buckets:
-        return _unknown("bill", "nano-USD", 0, f"{words}: there is no bill")
+        what = "there is no bill" if bill is None else "no line of it could be compared"
+        return _unknown("bill", "nano-USD", 0, f"{words}: {what}")
     worst = bill.buckets[0]
     off = abs(worst.billed_nano_usd - worst.ledger_nano_usd)
     found = _most("bill", off, worst.tolerance_nano_usd, "nano-USD", words, bill.total_buckets)
-    if bill.final:
+    doubt = "" if bill.final else ", which is not final"
+    doubt += "" if bill.whole else ", of which lines could not be compared"
+    if not doubt or (found.outcome == "fail" and bill.final):
         return found
-    return msgspec.structs.replace(found, outcome="inconclusive", words=f"{words}, which is not final")
+    return msgspec.structs.replace(found, outcome="inconclusive", words=f"{words}{doubt}")
 
 
 def _none(name: CriterionName, measured: int, unit: str, words: str, sample: int | None = None) -> Criterion:

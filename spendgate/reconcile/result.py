@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from spendgate.engine.calls import EPOCH
 from spendgate.engine.version import ENGINE_VERSION
-from spendgate.ledger.delta_verify import Verified
 from spendgate.model.decision import Position
 from spendgate.model.policy import Policy
 from spendgate.model.reconciliation import (
@@ -67,7 +66,7 @@ def result(tally: Tally, context: Context) -> Reconciliation:
     wanted, proofs = context.wanted, context.proofs
     stagings = {name: each for name, each in tally.stagings.items() if _is_seen(name, each, context)}
     windows = tuple(_windows(tally, context, stagings))
-    ledger = _ledger(proofs.verified, context)
+    ledger = _ledger(context)
     lag = tally.lags.result(proofs.thresholds.lag_ms)
     found = criteria(_measured(tally, context, stagings, windows, ledger), proofs.thresholds, proofs.waived)
     observed = _observed(context, stagings)
@@ -104,8 +103,15 @@ def _observed(context: Context, stagings: Mapping[str, Begun]) -> _Observed | No
 def _within(context: Context, begun_ms: int, ended_ms: int | None) -> _Observed:
     """The interval, the log and a staging's life, put together."""
     wanted = context.wanted
-    ends = [each for each in (context.end_ms + 1, wanted.to_ms, ended_ms) if each is not None]
+    ends = [each for each in (_log_end_ms(context), wanted.to_ms, ended_ms) if each is not None]
     return _Observed(max(begun_ms, wanted.from_ms or 0), min(ends))
+
+
+def _log_end_ms(context: Context) -> int:
+    """Until when the log is known: to its last record, or, where the topics have no more, until they were asked."""
+    ledger, asked_ms = _ledger(context), context.proofs.offsets_at_ms
+    is_whole = ledger.behind == 0 and not ledger.past_end
+    return asked_ms if asked_ms is not None and is_whole else context.end_ms + 1
 
 
 def _windows(tally: Tally, context: Context, stagings: Mapping[str, Begun]) -> Iterator[WindowSeen]:
@@ -157,16 +163,20 @@ def _answers(tally: Tally, context: Context, unbudgeted: Mapping[str, Begun]) ->
     return (sum(rule in tally.answered for rule in rules), len(rules)) if rules else None
 
 
-def _ledger(verified: Verified | None, context: Context) -> LedgerResult:
+def _ledger(context: Context) -> LedgerResult:
+    """Of the tenant's partitions. What is behind matters where the interval goes on past the ledger's end."""
+    verified, to_ms = context.proofs.verified, context.wanted.to_ms
     if verified is None:
         return LedgerResult(lacking=context.lacking)
-    reports = [each for each in verified.sources if each.table in ("events", "activations", "decisions")]
+    mine = {source.partition for source in context.sources}
+    reports = [each for each in verified.sources if each.table != "checkpoints" and each.partition in mine]
     asked = [each.behind for each in reports if each.behind is not None]
     lacking = sum(each.missing + abs(each.rows - each.rows_found) for each in reports)
     gaps = sum(gap.last - gap.first + 1 for each in reports for gap in each.gaps)
     return LedgerResult(
         lacking=max(lacking, gaps, context.lacking), damaged=len(verified.damaged),
         behind=sum(asked) if asked else None, past_end=sum(each.past_end for each in reports),
+        open_ended=bool(asked) and to_ms is not None and to_ms > context.end_ms and sum(asked) > 0,
     )  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def test_it_tells_the_sample_the_criteria_and_what_is_missing(ledger: Path, tmp_
     assert code == 1
     assert "capped  inconclusive" in out
     assert "40 of 40 calls agree" in out
-    assert "at most 7.500% differ" in " ".join(out.split())
+    assert "at most 7.500 % differ" in " ".join(out.split())
     assert "960" in out
 
 
@@ -76,5 +76,28 @@ def test_what_is_wrong_is_one_line(ledger: Path, tmp_path: Path) -> None:
     }
     for words, arguments in wrong.items():
         code, _, err = run(*arguments)
+        assert (code, len(err.strip().splitlines())) == (2, 1), err
+        assert words in err
+
+
+def test_a_bill_is_compared_and_a_waiver_says_why_something_need_not_hold(ledger: Path, tmp_path: Path) -> None:
+    bill = tmp_path / "bill.csv"
+    bill.write_text("day,vendor,model,cost_usd\n2026-05-01,openai,gpt-4o,1\n")
+    sound = ["--ledger", ledger, *files(tmp_path, CAPPED, OTHER), "--bill", bill]
+    _, out, _ = run(*sound, "--bill-final", "--waive", "counters=no Redis here", "--json")
+    found = json.loads(out)
+    criteria = {each["name"]: each for each in found["criteria"]}
+    assert criteria["counters"]["waiver"] == "no Redis here"
+    assert criteria["bill"]["outcome"] == "inconclusive"  # the ledger does not have the whole day
+    assert [each["why"] for each in found["bill"]["set_aside"]] == ["outside"]
+    wrong = {
+        "waive: expected CRITERION=REASON": ["--waive", "bill"],
+        "waive: differences: expected one of": ["--waive", "differences=never mind"],
+        "bill-timezone: expected an IANA time zone": ["--bill-timezone", "Mars/Olympus"],
+        "bill-calendar: expected day or month": ["--bill-calendar", "week"],
+        "bill map: dai: expected one of day": ["--bill-map", "dai=day"],
+    }
+    for words, arguments in wrong.items():
+        code, _, err = run(*sound, *arguments)
         assert (code, len(err.strip().splitlines())) == (2, 1), err
         assert words in err

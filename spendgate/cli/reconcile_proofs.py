@@ -1,0 +1,125 @@
+"""What ``spendgate reconcile`` gathers beside the ledger's own rows: policies, offsets, counters, waivers."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
+
+from spendgate.cli.endpoints import Failure
+from spendgate.cli.reconcile_bill import BillOptions, compared_bill
+from spendgate.cli.say import FOUND, USAGE, told_clearly
+from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_tables import TableName
+from spendgate.ledger.delta_verify import Offsets, Source, verify
+from spendgate.model.canonical import from_canonical, policy_hash
+from spendgate.model.policy import Policy
+from spendgate.model.policy_problems import PolicyErrors
+from spendgate.model.policy_source import check_bytes
+from spendgate.model.reconciliation import CriterionName, Thresholds
+from spendgate.reconcile.asked import Proofs, Wanted
+
+if TYPE_CHECKING:
+    from spendgate.model.reconciliation_parts import CountersResult
+
+
+class Given(NamedTuple):
+    """The options."""
+
+    ledger: str
+    policies: Sequence[Path]
+    asks_kafka: bool
+    bootstrap: str | None
+    asks_redis: bool
+    redis: str | None
+    prices: Path | None
+    waivers: Sequence[str]
+
+
+def opened(given: Given) -> Ledger:
+    """The ledger, before anything else is asked: what the topics have then is never less."""
+    if not given.ledger or not (given.policies or given.asks_kafka):
+        raise Failure("ledger, policy: expected --ledger PATH, and at least one --policy FILE or --kafka", USAGE)
+    return Ledger.open(given.ledger)
+
+
+def policies_by_hash(given: Given) -> dict[str, Policy]:
+    """All that were given or published, by hash."""
+    found = {policy_hash(each): each for path in given.policies for each in _read(path)}
+    return found | (_published(given.bootstrap) if given.asks_kafka else {})
+
+
+def _read(path: Path) -> list[Policy]:
+    """The policies of a file; several versions of one are as they should be."""
+    sourced, problems = check_bytes(path.read_bytes(), str(path))
+    if problems:
+        raise Failure(str(PolicyErrors(str(path), problems)), FOUND)
+    return [each.policy for each in sourced]
+
+
+def gathered(given: Given, billed: BillOptions, ledger: Ledger, wanted: Wanted) -> Proofs:
+    """All that was asked for."""
+    thresholds = Thresholds()
+    offsets = _offsets(given.bootstrap) if given.asks_kafka else None
+    asked_ms = int(datetime.now(UTC).timestamp() * 1000) if offsets is not None else None
+    return Proofs(
+        thresholds=thresholds,
+        waived=waivers(given.waivers),
+        verified=verify(ledger, offsets),
+        offsets_at_ms=asked_ms,
+        counters=_counters(given, wanted.tenant) if given.asks_redis else None,
+        bill=compared_bill(billed, ledger, wanted, thresholds),
+        price_book_hash=_price_book_hash(given.prices),
+    )
+
+
+def waivers(given: Sequence[str]) -> Mapping[CriterionName, str]:
+    """``CRITERION=REASON``, taken apart. Raises Failure."""
+    found: dict[CriterionName, str] = {}
+    for each in given:
+        name, _, reason = each.partition("=")
+        if name not in get_args(CriterionName) or not reason.strip():
+            raise Failure("waive: expected CRITERION=REASON, such as bill='comes next month'", USAGE)
+        found[cast("CriterionName", name)] = reason.strip()
+    return found
+
+
+def _published(bootstrap: str | None) -> dict[str, Policy]:
+    from spendgate.cli.endpoints import kafka_bootstrap
+
+    with told_clearly():
+        from spendgate.cli.kafka_client import TopicReader
+        from spendgate.cli.say import notice
+        from spendgate.model.announcement import Board
+        from spendgate.model.topics import load_topics
+
+        board = Board()
+        with TopicReader(kafka_bootstrap(bootstrap), load_topics().policies.name, 30, notice) as reader:
+            for row in reader.rows():
+                board.take(row.key or b"", row.value)
+    return {name: from_canonical(document.content) for name, document in board.documents.items()}
+
+
+def _offsets(bootstrap: str | None) -> dict[TableName, dict[Source, Offsets]]:
+    from spendgate.cli.ledger import topic_offsets_of
+
+    return topic_offsets_of(bootstrap)
+
+
+def _counters(given: Given, tenant: str) -> "CountersResult":
+    from spendgate.cli.counters import asked, told_of_counters
+
+    with told_of_counters():
+        from spendgate.cli.counters_run import verified
+
+        return verified(asked(given.bootstrap, given.redis, given.ledger), tenant, ())
+
+
+def _price_book_hash(prices: Path | None) -> str | None:
+    if prices is None:
+        return None
+    from spendgate.prices.book import PriceBook
+
+    try:
+        return PriceBook.load(prices).hash
+    except PolicyErrors as error:
+        raise Failure(str(error), USAGE) from None
