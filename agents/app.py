@@ -1,4 +1,5 @@
-"""The Kafka door's composition root: ``python -m agents.app worker | ledger-events | ledger-decisions``."""
+"""The Kafka door's composition root: ``python -m agents.app worker | ledger-events | ledger-decisions``, and the
+agents that record checks and rejections."""
 
 import asyncio
 import gc
@@ -7,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from agents.activation import Activator
-from agents.books import Book, DecisionBook, EventBook
+from agents.books import CHECKS, DECISIONS, REJECTIONS, Book, EventBook, Kind, RecordBook
 from agents.config import WRONG_USAGE, Config
 from agents.delivery import Fatal, Settings, make_app, run
 from agents.exits import leave, one_line
@@ -83,11 +84,16 @@ def build_event_ledger(config: Config, topics: Topics) -> App:
     return _ledger_app(config, topic, upkeep, open_book)
 
 
-def build_decision_ledger(config: Config, topics: Topics) -> App:
-    """The agent that records decisions."""
-    topic, named = topics.decisions, _id_of(config, topics.decisions)
-    upkeep = Upkeep(config.ledger or "", topic.name, named, ("decisions",), timer=config.timer)
-    return _ledger_app(config, topic, upkeep, lambda partition, covered: DecisionBook(topic, named, partition, covered))
+def _record_ledger(kind: Kind, topic_of: Callable[[Topics], Topic]) -> Callable[[Config, Topics], App]:
+    """The agent that records what stands on one topic."""
+
+    def build_it(config: Config, topics: Topics) -> App:
+        topic = topic_of(topics)
+        named = _id_of(config, topic)
+        upkeep = Upkeep(config.ledger or "", topic.name, named, (kind.table,), timer=config.timer)
+        return _ledger_app(config, topic, upkeep, lambda at, covered: RecordBook(topic, named, at, covered, kind))
+
+    return build_it
 
 
 def _ledger_app(config: Config, topic: Topic, upkeep: Upkeep, open_book: Callable[[int, int], Book]) -> App:
@@ -122,7 +128,9 @@ def _log(config: Config, topic: Topic, health: Health) -> Log:
 ROLES: Mapping[str, Callable[[Config, Topics], App]] = {
     "worker": build,
     "ledger-events": build_event_ledger,
-    "ledger-decisions": build_decision_ledger,
+    "ledger-decisions": _record_ledger(DECISIONS, lambda topics: topics.decisions),
+    "ledger-checks": _record_ledger(CHECKS, lambda topics: topics.checks),
+    "ledger-rejections": _record_ledger(REJECTIONS, lambda topics: topics.rejected),
 }
 USAGE = f"usage: python -m agents.app {' | '.join(ROLES)}"
 

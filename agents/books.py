@@ -1,8 +1,8 @@
 """Books: the rows of one partition that are not in the ledger yet."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -13,17 +13,17 @@ from agents.steps import Step, instant, steps
 from agents.trust import Trust
 from spendgate.engine.seed import Acceptance
 from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of
+from spendgate.ledger.check_rows import check_batch_of, read_check
 from spendgate.ledger.decision_rows import decision_batch_of
 from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.event_rows import Place, logged_batch
+from spendgate.ledger.rejection_rows import read_rejection, rejection_batch_of
 from spendgate.model.activation import Activation
 from spendgate.model.decision import Decision
 from spendgate.model.topics import Topic
 from spendgate.simulate.checkpoint import decode_state
 from spendgate.simulate.checkpoints import Start, latest
 from spendgate.simulate.ledger_log import LedgerLog
-
-_decisions = msgspec.json.Decoder(list[Decision]).decode
 
 
 class Page(NamedTuple):
@@ -139,29 +139,46 @@ class EventBook(Book):
         self._activations = []
 
 
-class DecisionBook(Book):
-    """Decisions as they were published, each copy a row."""
+class Kind(NamedTuple):
+    """What the messages of a topic are: the table of their rows, the records of one message (raises DecodeError), and
+    their rows."""
+
+    table: TableName
+    read: Callable[[bytes], Sequence[Any]]
+    batch_of: Callable[[Sequence[Any], Sequence[Place]], pa.RecordBatch]
+
+
+class RecordBook(Book):
+    """Records as they were published, each copy a row."""
+
+    def __init__(self, topic: Topic, topic_id: str, partition: int, covered: int, kind: Kind) -> None:
+        super().__init__(topic, topic_id, partition, covered)
+        self._kind = kind
 
     def take(self, messages: Sequence[Message], now_s: float) -> None:
-        """See Book. A message that holds no decisions is counted; it stays on the topic."""
-        decisions: list[Decision] = []
+        """See Book. A message that holds no such record is counted; it stays on the topic."""
+        records: list[Any] = []
         places: list[Place] = []
         for message in self._fresh(messages, now_s):
-            found = _read(message.value)
+            found = self._read(message.value)
             received = instant(message.timestamp_ms)
-            decisions += found
+            records += found
             places += [Place(*self._source, message.offset, i, received) for i in range(len(found))]
-        if decisions:
-            self._add(decision_batch_of(decisions, places))
+        if records:
+            self._add(self._kind.batch_of(records, places))
+
+    def _read(self, value: bytes | None) -> Sequence[Any]:
+        try:
+            return self._kind.read(value or b"")
+        except msgspec.DecodeError:
+            metrics.UNREADABLE.inc()
+            return []
 
     def pages(self) -> Iterator[Page]:
         """See Book."""
-        yield Page("decisions", self._batches, self.first)
+        yield Page(self._kind.table, self._batches, self.first)
 
 
-def _read(value: bytes | None) -> list[Decision]:
-    try:
-        return _decisions(value or b"")
-    except msgspec.DecodeError:
-        metrics.UNREADABLE.inc()
-        return []
+DECISIONS = Kind("decisions", msgspec.json.Decoder(list[Decision]).decode, decision_batch_of)
+CHECKS = Kind("checks", lambda value: [read_check(value)], check_batch_of)
+REJECTIONS = Kind("rejections", lambda value: [read_rejection(value)], rejection_batch_of)

@@ -12,6 +12,8 @@ from policy_store.errors import Refused
 from policy_store.signing import Verifier
 
 WRONG_USAGE = 2
+RECORDING = ("ledger-decisions", "ledger-checks", "ledger-rejections")
+"""The roles that meet no activations: they record what stands on a topic as it is."""
 PREFIX = "SPENDGATE_"
 
 
@@ -19,7 +21,7 @@ PREFIX = "SPENDGATE_"
 class Config:
     """SPENDGATE_KAFKA (host:port, comma separated), SPENDGATE_REDIS (a URL; the shadow worker needs it),
     SPENDGATE_LEDGER (a folder or a URL; the ledger agents need it, the worker seeds and rebuilds from it),
-    SPENDGATE_GROUP (default ``spendgate-shadow``, ``spendgate-ledger-events``, ``spendgate-ledger-decisions``),
+    SPENDGATE_GROUP (default ``spendgate-shadow``, or ``spendgate-`` and the role of a ledger agent),
     SPENDGATE_INSTANCE (a name for this process's slot, unique among live ones), SPENDGATE_KAFKA_SECURITY and what
     belongs to it; SPENDGATE_STORE_KEYS (public keys of the policy store, comma separated: whose activations the worker
     and the agent of events obey) or SPENDGATE_DEV=1 (anybody's); for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS
@@ -53,7 +55,7 @@ class Config:
             _said("LEDGER"),
             Pace(int(_number("LEDGER_COMMIT_ROWS", Pace().rows)), _number("LEDGER_COMMIT_S", Pace().seconds)),
             _timer(),
-            anyone if role == "ledger-decisions" else trust_of_environment(),
+            anyone if role in RECORDING else trust_of_environment(),
         )
 
 

@@ -47,6 +47,9 @@ def reconcile(
     prices: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="The tenant's price table; its hash is noted.")
     ] = None,
+    checks: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Checks, JSON lines; else those of the ledger.")
+    ] = None,
     waive: Annotated[
         list[str] | None, typer.Option(metavar="CRITERION=REASON", help="What need not hold, and why; repeatable.")
     ] = None,
@@ -61,7 +64,7 @@ def reconcile(
             bill, bill_final, bill_calendar, bill_timezone, bill_vendor, bill_account, bill_map, bill_names
         )
         given = Given(ledger, policy or [], kafka or bootstrap is not None, bootstrap, counters or redis is not None,
-                      redis, prices, waive or [])  # fmt: skip
+                      redis, prices, checks, waive or [])  # fmt: skip
         interval = _ms("from", from_), _ms("to", to)
         found = _reconciled(given, billed, tenant, (name, staging), interval)
         if as_json:

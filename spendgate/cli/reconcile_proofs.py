@@ -1,22 +1,29 @@
 """What ``spendgate reconcile`` gathers beside the ledger's own rows: policies, offsets, counters, waivers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
+from msgspec import DecodeError
+
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.reconcile_bill import BillOptions, compared_bill
-from spendgate.cli.say import FOUND, USAGE, told_clearly
+from spendgate.cli.say import FOUND, USAGE, notice, told_clearly
+from spendgate.ledger.check_rows import read_check
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.delta_verify import Offsets, Source, verify
+from spendgate.ledger.reader_problem import InputError
 from spendgate.model.canonical import from_canonical, policy_hash
+from spendgate.model.check import Check
 from spendgate.model.policy import Policy
 from spendgate.model.policy_problems import PolicyErrors
 from spendgate.model.policy_source import check_bytes
 from spendgate.model.reconciliation import CriterionName, Thresholds
+from spendgate.model.reconciliation_parts import EstimateResult
 from spendgate.reconcile.asked import Proofs, Wanted
+from spendgate.reconcile.estimates import estimates, recorded_checks
 
 if TYPE_CHECKING:
     from spendgate.model.reconciliation_parts import CountersResult
@@ -32,6 +39,7 @@ class Given(NamedTuple):
     asks_redis: bool
     redis: str | None
     prices: Path | None
+    checks: Path | None
     waivers: Sequence[str]
 
 
@@ -68,6 +76,7 @@ def gathered(given: Given, billed: BillOptions, ledger: Ledger, wanted: Wanted) 
         offsets_at_ms=asked_ms,
         counters=_counters(given, wanted.tenant) if given.asks_redis else None,
         bill=compared_bill(billed, ledger, wanted, thresholds),
+        estimates=_estimates(given, ledger, wanted),
         price_book_hash=_price_book_hash(given.prices),
     )
 
@@ -88,7 +97,6 @@ def _published(bootstrap: str | None) -> dict[str, Policy]:
 
     with told_clearly():
         from spendgate.cli.kafka_client import TopicReader
-        from spendgate.cli.say import notice
         from spendgate.model.announcement import Board
         from spendgate.model.topics import load_topics
 
@@ -112,6 +120,36 @@ def _counters(given: Given, tenant: str) -> "CountersResult":
         from spendgate.cli.counters_run import verified
 
         return verified(asked(given.bootstrap, given.redis, given.ledger), tenant, ())
+
+
+def _estimates(given: Given, ledger: Ledger, wanted: Wanted) -> list[EstimateResult] | None:
+    """By the checks of a file, else of the ledger, else of the topic; None where nobody has any."""
+    if given.checks is not None:
+        with given.checks.open("rb") as lines:
+            return estimates(_of_lines(lines), ledger, wanted)
+    if ledger.table("checks") is not None:
+        return estimates(recorded_checks(ledger, wanted.tenant), ledger, wanted)
+    return estimates(_published_checks(given.bootstrap), ledger, wanted) if given.asks_kafka else None
+
+
+def _of_lines(lines: Iterable[bytes]) -> Iterator[Check]:
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                yield read_check(line).check
+        except DecodeError:
+            raise InputError(f"checks: line {number}: expected a check, as it stands on its topic") from None
+
+
+def _published_checks(bootstrap: str | None) -> Iterator[Check]:
+    from spendgate.cli.endpoints import kafka_bootstrap
+
+    with told_clearly():
+        from spendgate.cli.kafka_client import TopicReader
+        from spendgate.model.topics import load_topics
+
+        with TopicReader(kafka_bootstrap(bootstrap), load_topics().checks.name, 30, notice) as reader:
+            yield from _of_lines(row.value or b"" for row in reader.rows())
 
 
 def _price_book_hash(prices: Path | None) -> str | None:

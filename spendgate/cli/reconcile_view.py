@@ -98,7 +98,14 @@ def _bucket(bucket: Bucket) -> str:
 
 
 def _estimate(each: EstimateResult) -> str:
-    return f"estimates of {each.model or 'all models'}: {each.compared:,} compared"
+    """``estimates of gpt-4o: 1,204 checks, off by 3.1 % in the middle ...``."""
+    what = f"estimates of {each.model or 'all models'}: {each.checks:,} checks were followed by a call"
+    if each.median_error_ppm is not None and each.p95_error_ppm is not None:
+        what += (
+            f"; half are off by at most {each.median_error_ppm / 10_000:.1f} %, 95 of 100 by at most "
+            f"{each.p95_error_ppm / 10_000:.1f} %, all together by {format_usd(each.bias_nano_usd, 4)}"
+        )
+    return f"{what}; {each.verdict_differs:,} of {each.verdicts:,} verdicts would differ, {each.too_mild:,} too mild"
 
 
 def _at(at: datetime | None) -> str:

@@ -148,6 +148,14 @@ class Ledger:
         """A tenant's activations in log order, as columns of ``record_columns.ACTIVATIONS``."""
         return self._batches("activations", tenant, columns, Times(), BATCH_ROWS, part, ())
 
+    def check_batches(self, tenant: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A tenant's pre-call checks in the order of their topic, as columns of ``record_columns.CHECKS``."""
+        return self._batches("checks", tenant, columns, Times(), BATCH_ROWS, None, ())
+
+    def rejection_batches(self, tenant: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """What was set aside under a tenant's key, as columns of ``record_columns.REJECTIONS``."""
+        return self._batches("rejections", tenant, columns, Times(), BATCH_ROWS, None, ())
+
     def checkpoint(self, topic_id: str, partition: int, at_or_before: int = LAST) -> list[TenantCheckpoint]:
         """The latest checkpoint of a partition at or before an offset, a row each tenant; empty where none is."""
         files = [

@@ -21,10 +21,10 @@ from deltalake.fs import DeltaStorageHandler
 
 from spendgate.ledger.columns import EVENTS
 from spendgate.ledger.ledger_errors import LedgerMissing, LedgerTooNew, LedgerUnreadable, told_of
-from spendgate.ledger.record_columns import ACTIVATIONS, CHECKPOINTS, DECISIONS
+from spendgate.ledger.record_columns import ACTIVATIONS, CHECKPOINTS, CHECKS, DECISIONS, REJECTIONS
 
-TableName = Literal["events", "decisions", "activations", "checkpoints"]
-TABLES: tuple[TableName, ...] = ("events", "decisions", "activations", "checkpoints")
+TableName = Literal["events", "decisions", "activations", "checkpoints", "checks", "rejections"]
+TABLES: tuple[TableName, ...] = ("events", "decisions", "activations", "checkpoints", "checks", "rejections")
 
 SCHEMA_VERSION = 1
 VERSION_KEY = "spendgate.schemaVersion"
@@ -76,6 +76,8 @@ SHAPES: Mapping[TableName, Shape] = {
     "decisions": Shape(DECISIONS, _BY_TENANT_AND_DAY, "event_time"),
     "activations": Shape(ACTIVATIONS, _BY_TENANT_AND_DAY, "time"),
     "checkpoints": Shape(CHECKPOINTS, ("topic_id", "partition"), "made_at"),
+    "checks": Shape(CHECKS, _BY_TENANT_AND_DAY, "time"),
+    "rejections": Shape(REJECTIONS, _BY_TENANT_AND_DAY, "rejected_at"),
 }
 
 

@@ -1,4 +1,5 @@
-"""Decisions, activations and checkpoints as Arrow columns, beside the events of ``spendgate.ledger.columns``."""
+"""Decisions, checks, rejections, activations and checkpoints as Arrow columns, beside the events of
+``spendgate.ledger.columns``."""
 
 import pyarrow as pa
 
@@ -40,6 +41,36 @@ DECISIONS = pa.schema(
     ]
 )
 """One row a decision. The place is the decision's own on its topic; ``position_*`` is the call's."""
+
+CHECKS = pa.schema(
+    [
+        *_RECORD_PLACE,
+        *((name, _TEXT) for name in ("check_id", "tenant")),
+        ("time", TIME),
+        *((name, _TEXT) for name in ("vendor", "model")),
+        ("estimate_nano_usd", _MONEY),
+        ("would_be", _TEXT),
+        ("applied", pa.int64()),
+        ("fault", _TEXT),
+        ("encoded", pa.binary()),
+    ]
+)
+"""One row a pre-call check; ``encoded`` is the record as it stood on its topic, byte for byte, reasons and all."""
+
+REJECTIONS = pa.schema(
+    [
+        *_RECORD_PLACE,
+        ("tenant", _TEXT),
+        ("position_topic", _TEXT),
+        ("position_partition", pa.int32()),
+        ("position_offset", pa.int64()),
+        ("position_index", pa.int32()),
+        ("rejected_at", TIME),
+        *((name, _TEXT) for name in ("reason", "field", "expected")),
+    ]
+)
+"""One row a record that was set aside; ``position_*``: where that stands, ``rejected_at``: when the broker took it. Its
+tenant is ``(none)`` where its key is no name."""
 
 ACTIVATIONS = pa.schema(
     [

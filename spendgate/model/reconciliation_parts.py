@@ -149,17 +149,21 @@ class LedgerResult(Struct, forbid_unknown_fields=True, omit_defaults=True, froze
 
 
 class EstimateResult(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """Checks of one model (None: all together) that were followed by a call. Errors are (actual - estimate) / actual
-    in parts per million; ``bias_nano_usd``: the sum of actual less estimate. ``unpriced``: had no estimate or no cost.
-    ``verdict_differs``: how often the check would have said something else than the decision; ``too_mild`` of them."""
+    """Checks of one served model (None: of all) that were followed by a call.
+
+    ``compared`` had an estimate and a cost, ``unpriced`` had not. An error is the difference of the two as a part of
+    the cost, in parts per million; ``bias_nano_usd`` is what calls cost beyond ``estimated_nano_usd``, together. Of
+    ``verdicts`` the check said another than the decision in ``verdict_differs``, a milder one in ``too_mild`` of them.
+    """
 
     model: str | None = None
     checks: Count
     compared: Count
     unpriced: Count
-    mean_error_ppm: int | None = None
-    median_error_ppm: int | None = None
-    p95_error_ppm: int | None = None
+    mean_error_ppm: Count | None = None
+    median_error_ppm: Count | None = None
+    p95_error_ppm: Count | None = None
+    estimated_nano_usd: Count
     bias_nano_usd: int
     verdicts: Count
     verdict_differs: Count

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -19,9 +20,13 @@ from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.event_rows import events_of, places_of
 from spendgate.ledger.ledger_errors import LedgerMissing
+from spendgate.ledger.rejection_rows import rejections_of
+from spendgate.model.check import Check, encode_check
 from spendgate.model.decision import Decision
 from spendgate.model.event import Event
+from spendgate.model.rejection import Rejection
 from spendgate.model.topics import Topic
+from spendgate.reconcile.estimates import recorded_checks
 from tests.live.conftest import MakeWorld
 from tests.live.owed import Owed
 from tests.live.samples import EDITED, POLICIES, calls
@@ -35,6 +40,7 @@ EVENTS, DECISIONS = "ledger-events", "ledger-decisions"
 REFUSED = 4
 SPENDGATE = Path(sys.executable).with_name("spendgate")
 _decisions = msgspec.json.Decoder(list[Decision]).decode
+_rejection = msgspec.json.Decoder(Rejection).decode
 
 
 def stage_all(world: World) -> None:
@@ -200,6 +206,49 @@ def test_a_recorder_of_decisions_killed_after_a_commit_loses_and_doubles_nothing
     world.settle()
     settle_ledger(world)
     verify_ledger(world)
+
+
+def rows_of(world: World, tenants: Sequence[str]) -> tuple[list[Check], list[Rejection]]:
+    """What the ledger holds of checks and rejections, in the order of places on the log or of ids."""
+    try:
+        ledger = Ledger.open(world.ledger)
+    except LedgerMissing:
+        return [], []
+    checks = [check for tenant in tenants for check in recorded_checks(ledger, tenant)]
+    batches = (batch for tenant in tenants for batch in ledger.rejection_batches(tenant))
+    rejections = [each for batch in batches for each in rejections_of(batch)]
+    return sorted(checks, key=lambda each: each.check_id), sorted(
+        rejections, key=lambda each: (each.position.partition, each.position.offset)
+    )
+
+
+def test_checks_and_rejections_become_rows_once_whatever_is_killed(world: World) -> None:
+    stage_all(world)
+    world.worker()
+    killed = world.recorder("ledger-checks", SPENDGATE_FAULT="recorded-checks")
+    world.recorder("ledger-rejections")
+    checks = [
+        Check(check_id=f"chk-{n:03}", tenant=TENANTS[n % 2], time=datetime.now(UTC), asked_by="a", estimate_nano_usd=n)
+        for n in range(40)
+    ]
+    for n, check in enumerate(checks):
+        world.broker.send(world.topics.checks, check.tenant.encode(), encode_check(check))
+        if n == 20:
+            world.broker.flush()
+            assert killed.ended() == KILLED
+            world.recorder("ledger-checks")
+    world.broker.send(world.topics.checks, b"acme", b"this is no check")
+    for _ in range(3):
+        world.send_raw(b"acme", b"this is no event")
+    world.send_raw(b"this is (no) name", b"{}")
+    world.settle()
+    everybody = (*TENANTS, "(none)")
+    until(lambda: [len(each) for each in rows_of(world, everybody)] == [40, 4], "every check and rejection recorded")
+    found, rejections = rows_of(world, everybody)
+    assert found == checks
+    published = [_rejection(message.value or b"") for message in world.broker.read(world.topics.rejected)]
+    assert rejections == sorted(published, key=lambda each: (each.position.partition, each.position.offset))
+    assert all(each.alive() for each in world.recorders if each is not killed)
 
 
 def test_a_recorder_that_wakes_up_after_its_partitions_were_given_away_doubles_nothing(world: World) -> None:

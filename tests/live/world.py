@@ -51,7 +51,7 @@ class World:
         self.ledger = folder / f"{self.prefix}ledger"
         self.policies: dict[str, Policy] = {}
         self.broker = Broker(bootstrap, self.topics)
-        self.broker.create([self.topics.decisions, self.topics.policies, self.topics.rejected])
+        self.broker.create([self.topics.decisions, self.topics.policies, self.topics.rejected, self.topics.checks])
         self.broker.create([self.topics.events], settings)
 
     # Workers
