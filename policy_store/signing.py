@@ -1,37 +1,21 @@
 """The store's signature on what workers obey: Ed25519, over the record's canonical bytes."""
 
 import os
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
-from hashlib import sha256
+from base64 import b64encode
 from pathlib import Path
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from policy_store.errors import Refused
 from spendgate.model.activation import Activation, signed_bytes
-
-
-def public_text(key: Ed25519PublicKey) -> str:
-    """A public key as it stands in settings: base64 of its 32 bytes."""
-    return b64encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """The first 16 hex digits of its SHA-256."""
-    return sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+from spendgate.reconcile.public_keys import BadKey, PublicKeys, key_id, public_text
 
 
 class Signer:
-    """Signs activations, and other documents by their bytes."""
+    """Signs activations, and other documents by their bytes; what is signed begins with what it is, so that a signature
+    of one kind is none of another."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -53,8 +37,10 @@ class Verifier:
 
     def __init__(self, keys: list[str]) -> None:
         """``keys``: as ``public_text`` has them. Raises Refused."""
-        found = [_public(text) for text in keys]
-        self._keys = {key_id(key): key for key in found}
+        try:
+            self._keys = PublicKeys(keys)
+        except BadKey as error:
+            raise Refused("bad_key", f"store keys: {error}") from None
 
     def is_signed(self, activation: Activation) -> bool:
         """Whether one of the keys has signed exactly this."""
@@ -62,22 +48,7 @@ class Verifier:
 
     def has_signed(self, content: bytes, signature: str | None) -> bool:
         """Whether ``signature``, as ``Signer.sign`` makes it, is one of these keys' over exactly these bytes."""
-        name, _, text = (signature or "").partition(":")
-        key = self._keys.get(name)
-        if key is None:
-            return False
-        try:
-            key.verify(b64decode(text, validate=True), content)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
-
-
-def _public(text: str) -> Ed25519PublicKey:
-    try:
-        return Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
-    except (ValueError, NotBase64):
-        raise Refused("bad_key", "store keys: expected base64 of 32 bytes, as `spendgate admin key` prints") from None
+        return self._keys.has_signed(content, signature or "")
 
 
 def make_key_file(path: Path) -> Signer:
