@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from policy_store.api_keys import ApiKey, Role
 from policy_store.audit import Entry
-from policy_store.lifecycle import NOT_YET, actions
+from policy_store.lifecycle import possible
 from policy_store.policies import Listed, Version
 from policy_store.simulations import Simulation
 from policy_store.stagings import Staging
@@ -157,7 +157,7 @@ class StagingDocument(_Answer):
             submitted_at=instant(found.submitted_ms),
             decided_at=instant(found.decided_ms),
             ended_at=instant(found.ended_ms),
-            possible=[action for action in actions(found.state) if action not in NOT_YET],
+            possible=list(possible(found.state)),
         )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from gateway_shadow.auth import Approver, Editor, Operator, Reader
+from gateway_shadow.auth import Approver, Editor, Reader
 from gateway_shadow.documents import Name, NamedInPath, StagingDocument, Submission, Why
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Shared
@@ -73,15 +73,6 @@ def retire(
     """End a staging."""
     with parts.changes.of(caller.tenant, caller.person) as change:
         return _told(response, stagings.retire(change, id_, revision, parts.signer, why.why))
-
-
-@router.post("/v1/stagings/{id_}/enforce", responses=_MOVED)
-def enforce(
-    id_: NamedInPath, why: Why, response: Response, caller: Operator, parts: Shared, revision: IfMatch
-) -> StagingDocument:
-    """Not possible yet, and the answer says why: nothing can be blocked."""
-    with parts.changes.of(caller.tenant, caller.person) as change:
-        return _told(response, stagings.enforce(change, id_, revision))
 
 
 def _told(response: Response, found: Staging) -> StagingDocument:

@@ -2,7 +2,7 @@
 
 A version is ``draft`` until a simulation of exactly its content has been recorded. A staging is one use of a version:
 asked for, approved by somebody else, judged in shadow, proven, enforced, ended. An edit is a new version and moves no
-staging, and a version may be staged any number of times.
+staging, and a version may be staged any number of times. ``enforce`` of what is enforced changes for whom.
 """
 
 from collections.abc import Iterator
@@ -38,17 +38,14 @@ MOVES: tuple[Move, ...] = (
     Move("shadow", "reconcile", "reconciled"),
     Move("reconciled", "doubt", "shadow"),
     Move("reconciled", "enforce", "enforced"),
+    Move("enforced", "enforce", "enforced"),
     Move("enforced", "demote", "shadow"),
-    Move("shadow", "supersede", "retired"),
-    Move("reconciled", "supersede", "retired"),
+    *(Move(state, "supersede", "retired") for state in LIVE),
     *(Move(state, "retire", "retired") for state in LIVE),
 )
 
-NOT_YET: dict[Action, str] = {
-    "reconcile": "shadow has to be reconciled with a replay of the ledger, and nothing here does that yet",
-    "enforce": "only a staging whose gate is open may be enforced, and there is no gate yet: nothing can be blocked",
-}
-"""Moves of the table that nothing can make yet, and why."""
+BY_THE_STORE: frozenset[Action] = frozenset({"simulate", "reconcile", "doubt", "supersede"})
+"""Moves that follow from something else: what was found, or another staging. Nobody asks for them."""
 
 
 def after(state: State, action: Action) -> State | None:
@@ -61,14 +58,19 @@ def actions(state: State) -> list[Action]:
     return [move.action for move in MOVES if move.before == state]
 
 
+def possible(state: State) -> list[Action]:
+    """What people may ask for in a state."""
+    return [action for action in actions(state) if action not in BY_THE_STORE]
+
+
 def why_not(state: State, action: Action) -> str | None:
     """Why an action cannot be taken in a state, in words; None where it can."""
-    if action in NOT_YET:
-        return NOT_YET[action]
-    if after(state, action) is None:
-        possible = ", ".join(each for each in actions(state) if each not in NOT_YET) or "nothing"
-        return f"{action}: not possible for what is {state}; possible is {possible}"
-    return None
+    if after(state, action) is not None:
+        return None
+    if action == "enforce" and state == "shadow":
+        return "enforce: only what is reconciled may be enforced, and its gate is not open"
+    told = ", ".join(possible(state)) or "nothing"
+    return f"{action}: not possible for what is {state}; possible is {told}"
 
 
 def diagram() -> str:

@@ -1,10 +1,11 @@
 """Stagings: asked for by one person, approved by another, live in shadow, ended. See ``lifecycle`` for the moves."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, insert, select, update
 
-from policy_store import tenants
+from policy_store import flags, tenants
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused, Stale
 from policy_store.lifecycle import LIVE, Action, StagingState, after, why_not
@@ -12,7 +13,11 @@ from policy_store.outbox import activate, post
 from policy_store.policies import Version, require_version
 from policy_store.signing import Signer
 from policy_store.tables import stagings
+from spendgate.model.activation import Stage
 from spendgate.model.announcement import Announcement, Document
+from spendgate.model.enforcement import Share
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Staging(NamedTuple):
@@ -73,7 +78,7 @@ def approve(change: Change, id_: str, revision: int, signer: Signer, why: str | 
     ]
     made = _moved(change, found, "approve", why, decided_by=change.who, decided_ms=change.now_ms, alone=alone)
     for each in ended:
-        _moved(change, each, "supersede", f"by {made.id}", ended_by=change.who, ended_ms=change.now_ms)
+        _superseded(change, each, made)
     _publish(change, signer, made, version, ended)
     return made
 
@@ -105,40 +110,91 @@ def withdraw(change: Change, id_: str, revision: int, why: str | None = None) ->
 
 
 def retire(change: Change, id_: str, revision: int, signer: Signer, why: str | None = None) -> Staging:
-    """End a staging that is live. Raises NotFound, Stale, Refused."""
+    """End a staging that is live, and its enforcement with it. Raises NotFound, Stale, Refused."""
     found = _for_move(change, id_, revision, "retire")
+    flags.put_out(change, found.id, why)
     made = _moved(change, found, "retire", why, ended_by=change.who, ended_ms=change.now_ms)
     activate(change, signer, action="end", staging=made.id)
     post(change, _announced(made, "ended"))
     return made
 
 
-def enforce(change: Change, id_: str, revision: int) -> Staging:
-    """Always raises Refused, which says why: nothing here can enforce yet."""
-    found = _for_move(change, id_, revision, "enforce")
-    raise AssertionError(f"{found.id}: the table of moves lets it be enforced")
+def reconciled(change: Change, staging: Staging, why: str) -> Staging:
+    """Note that shadow was proven right. Raises Refused."""
+    return _moved(change, _legal(staging, "reconcile"), "reconcile", why)
+
+
+def doubted(change: Change, staging: Staging, why: str) -> Staging:
+    """Note that it no longer is. Raises Refused."""
+    return _moved(change, _legal(staging, "doubt"), "doubt", why)
+
+
+def enforce(
+    change: Change, staging: Staging, signer: Signer, share: Share | None, why: str, told: Mapping[str, Any]
+) -> Staging:
+    """Have workers pass it as enforced. Where it is for all calls, the policy's other enforced stagings end in the same
+    record, so that no call lies between them. ``told``: what else the trail is to say. Raises Refused."""
+    _legal(staging, "enforce")
+    others = [] if share is not None else _other_enforced(change, staging)
+    made = _moved(change, staging, "enforce", why, told)
+    for each in others:
+        _superseded(change, each, made)
+    activate(change, signer, action="enforce", staging=made.id, share=share, ends=[each.id for each in others])
+    post(change, _announced(made, "staged"))
+    for each in others:
+        post(change, _announced(each, "ended"))
+    return made
+
+
+def _other_enforced(change: Change, staging: Staging) -> list[Staging]:
+    known = of_policy(change.connection, change.tenant, staging.policy)
+    return [each for each in known if each.state == "enforced" and each.id != staging.id]
+
+
+def demote(change: Change, staging: Staging, signer: Signer, why: str, *, but_last: bool = False) -> Staging:
+    """Step back to shadow, the flag off in the same transaction; the record follows. ``but_last``: see flags.put_out.
+    Raises Refused."""
+    _legal(staging, "demote")
+    flags.put_out(change, staging.id, why, but_last=but_last)
+    made = _moved(change, staging, "demote", why)
+    activate(change, signer, action="demote", staging=made.id)
+    post(change, _announced(made, "staged"))
+    return made
+
+
+def _superseded(change: Change, staging: Staging, by: Staging) -> None:
+    flags.put_out(change, staging.id, f"by {by.id}")
+    _moved(change, staging, "supersede", f"by {by.id}", ended_by=change.who, ended_ms=change.now_ms)
 
 
 def _for_move(change: Change, id_: str, revision: int, action: Action) -> Staging:
     found = require(change.connection, change.tenant, id_)
     if found.revision != revision:
         raise Stale(f"staging {id_}: it has changed since revision {revision}; it is at {found.revision}")
-    if (reason := why_not(found.state, action)) is not None:
-        raise Refused("illegal_move", f"staging {id_}: {reason}")
-    return found
+    return _legal(found, action)
 
 
-def _moved(change: Change, staging: Staging, action: Action, why: str | None, **noted: Any) -> Staging:
+def _legal(staging: Staging, action: Action) -> Staging:
+    if (reason := why_not(staging.state, action)) is not None:
+        raise Refused("illegal_move", f"staging {staging.id}: {reason}")
+    return staging
+
+
+def _moved(
+    change: Change, staging: Staging, action: Action, why: str | None, told: Mapping[str, Any] = _NOTHING, **noted: Any
+) -> Staging:
     state = cast("StagingState", after(staging.state, action))
     made = staging._replace(state=state, revision=staging.revision + 1, **noted)
     change.connection.execute(update(stagings).where(stagings.c.id == staging.id).values(**made._asdict()))
-    change.note(action, _subject(made), {"state": staging.state}, {"state": made.state, "alone": made.alone}, why)
+    after_ = {"state": made.state, "alone": made.alone, **told}
+    change.note(action, _subject(made), {"state": staging.state}, after_, why)
     return made
 
 
 def _announced(staging: Staging, state: Any) -> Announcement:
+    stage: Stage = "enforced" if staging.state == "enforced" else "shadow"
     return Announcement(
-        tenant=staging.tenant, staging=staging.id, policy=staging.policy, hash=staging.hash, state=state
+        tenant=staging.tenant, staging=staging.id, policy=staging.policy, hash=staging.hash, stage=stage, state=state
     )
 
 

@@ -292,3 +292,110 @@ alert_deliveries = Table(
     Index(None, "channel"),
 )
 """``next_ms``: when it is tried again; none once it is delivered or given up."""
+
+reconciliations = Table(
+    "reconciliations",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("id", _NAME, nullable=False),
+    Column("tenant", _NAME, nullable=False),
+    Column("policy", _NAME, nullable=False),
+    Column("staging", _NAME, nullable=False),
+    Column("on_demand", Boolean, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("gate", String(16), nullable=False),
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
+    Column("replayed", BigInteger, nullable=False),
+    Column("differing", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("sha256", _HASH, nullable=False),
+    Column("recorded_by", _NAME, nullable=False),
+    Column("recorded_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["staging"], ["stagings.id"]),
+    UniqueConstraint("id"),
+    Index(None, "tenant", "policy", "number"),
+    Index(None, "staging", "number"),
+)
+"""``from_ms``, ``to_ms``: what was observed. ``gate``: what the staging's gate was with it."""
+
+gate_rules = Table(
+    "gate_rules",
+    metadata,
+    Column("tenant", _NAME, primary_key=True),
+    Column("rules", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("changed_by", _NAME, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["tenant"], ["tenants.name"]),
+)
+
+waivers = Table(
+    "waivers",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("staging", _NAME, nullable=False),
+    Column("criterion", String(16), nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_by", _NAME, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("ended_by", _NAME),
+    Column("ended_ms", BigInteger),
+    ForeignKeyConstraint(["staging"], ["stagings.id"]),
+    Index(None, "staging"),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("staging", _NAME, nullable=False),
+    Column("reconciliation", _NAME, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("issued_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["staging"], ["stagings.id"]),
+    Index(None, "staging", "issued_ms"),
+    Index(None, "reconciliation"),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("level", String(16), primary_key=True),
+    Column("subject", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("is_on", Boolean, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("asked_by", _NAME),
+    Column("changed_by", _NAME, nullable=False),
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("why", Text),
+    Column("share", Text),
+    Column("certificate", _NAME),
+    Column("proof_after", BigInteger, nullable=False),
+    ForeignKeyConstraint(["certificate"], ["certificates.id"]),
+)
+"""A flag that is not here is off. ``subject``: the tenant, or of the level ``policy`` the staging, of the level
+``global`` nothing. ``proof_after``: only reconciliations with a higher number prove anything of it."""
+
+flip_requests = Table(
+    "flip_requests",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("tenant", _NAME, nullable=False),
+    Column("level", String(16), nullable=False),
+    Column("subject", _NAME, nullable=False),
+    Column("share", Text),
+    Column("why", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("asked_by", _NAME, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("decided_by", _NAME),
+    Column("decided_ms", BigInteger),
+    Index(None, "tenant", "asked_ms"),
+    Index(None, "level", "subject", "state"),
+)

@@ -136,7 +136,7 @@ def _of_gate(
     yield _same("engine", engine, result, f"it was reconciled by the engine that runs, {subject.engine_version}")
     asked = result is not None and result.thresholds == rules.thresholds
     yield _same("thresholds", asked, result, "it was measured against the criteria as they are now")
-    since = [] if latest is None else results[results.index(latest) + 1 :]
+    since = results if latest is None else results[results.index(latest) + 1 :]
     faults = sum(each.result.outcome == "fail" for each in since)
     yield GateCriterion(
         name="found_since", outcome="fail" if faults else "pass", unit="reconciliations", bound="most", threshold=0,

@@ -124,17 +124,6 @@ def test_every_fault_of_a_policy_is_told_with_its_field_and_without_its_value(sh
     assert "a lot" not in answer.text
 
 
-def test_nothing_can_be_enforced_and_the_reason_is_said(door: Door) -> None:
-    with door.as_("editor", "ann") as ann, door.as_("approver", "bob") as bob, door.as_("operator", "op") as operator:
-        hash_ = draft(ann)["latest"]["hash"]
-        asked = ann.post(f"/v1/policies/{NAME}/stagings", json={"hash": hash_, "waiver": "the team is new"}).json()
-        staged = move(bob, asked, "approve").json()
-        refused = move(operator, staged, "enforce")
-    assert refused.status_code == 409
-    assert "there is no gate yet: nothing can be blocked" in refused.json()["detail"]
-    assert "enforce" not in staged["possible"]
-
-
 def test_settings_are_changed_by_who_has_read_them_and_reach_the_log(door: Door) -> None:
     with door.as_("operator") as client:
         read = client.get("/v1/settings")

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from policy_store.lifecycle import (
+    BY_THE_STORE,
     LIVE,
     MOVES,
-    NOT_YET,
     STAGING_STATES,
     VERSION_STATES,
     State,
     actions,
     after,
     diagram,
+    possible,
     why_not,
 )
 
@@ -27,7 +28,7 @@ def test_a_move_is_legal_exactly_where_the_table_has_it() -> None:
     assert len(table) == len(MOVES)
     for state, action in product(STATES, ACTIONS):
         assert after(state, action) == table.get((state, action))
-        assert (why_not(state, action) is None) == ((state, action) in table and action not in NOT_YET)
+        assert (why_not(state, action) is None) == ((state, action) in table)
 
 
 def test_every_live_staging_can_be_retired_and_nothing_that_has_ended_moves_again() -> None:
@@ -35,14 +36,16 @@ def test_every_live_staging_can_be_retired_and_nothing_that_has_ended_moves_agai
     assert actions("retired") == actions("declined") == []
 
 
-def test_no_legal_way_leads_to_enforced_yet() -> None:
-    reached: set[State] = {"draft", "submitted"}
-    while more := {m.after for m in MOVES if m.before in reached and m.action not in NOT_YET} - reached:
-        reached |= more
-    assert "enforced" not in reached
-    assert "retired" in reached
-    assert "gate" in (why_not("reconciled", "enforce") or "")
+def test_only_what_is_reconciled_becomes_enforced_and_what_steps_back_is_in_shadow() -> None:
+    assert {m.before for m in MOVES if m.after == "enforced"} == {"reconciled", "enforced"}
+    assert {m.before for m in MOVES if m.after == "reconciled"} == {"shadow"}
+    assert after("reconciled", "doubt") == after("enforced", "demote") == "shadow"
     assert "gate" in (why_not("shadow", "enforce") or "")
+
+
+def test_nobody_is_offered_a_move_that_follows_from_something_else() -> None:
+    for state in STATES:
+        assert set(possible(state)) == set(actions(state)) - BY_THE_STORE
 
 
 def test_versions_and_stagings_do_not_lead_into_each_other() -> None:

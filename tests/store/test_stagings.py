@@ -120,14 +120,6 @@ def test_the_same_version_may_be_staged_again(store: Store) -> None:
     assert [activation_of(row).action for row in sent(store) if row.topic == "events"] == ["stage", "end", "stage"]
 
 
-def test_nothing_can_be_enforced_and_the_reason_is_said(store: Store) -> None:
-    staged = approve(store, submit(store, drafted(store).latest.hash))
-    before = sent(store)
-    with pytest.raises(Refused, match="there is no gate yet"), change(store, "bob") as made:
-        stagings.enforce(made, staged.id, staged.revision)
-    assert sent(store) == before
-
-
 def test_of_two_who_approve_at_once_exactly_one_does(store: Store) -> None:
     asked = submit(store, drafted(store).latest.hash)
     told = at_once(lambda: _approve(store, asked, "bob"), lambda: _approve(store, asked, "cat"))

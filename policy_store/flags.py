@@ -1,0 +1,176 @@
+"""The flag at its three levels, all off until two people turn them on; a staging is enforced where all three are on.
+
+What is not there, cannot be read or names something that has ended is off.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+import msgspec
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
+from policy_store.change import Change
+from policy_store.tables import certificates, flags, reconciliations, stagings
+from spendgate.model.enforcement import Share
+
+Level = Literal["global", "tenant", "policy"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+EVERYWHERE = "(all)"
+"""The subject of the flag of the level ``global``."""
+
+_encode_share, _decode_share = msgspec.json.Encoder().encode, msgspec.json.Decoder(Share).decode
+
+
+class Flag(NamedTuple):
+    """One flag. ``subject``: the tenant; of the level ``policy`` the staging. ``changed_by``: of a flag that is on, who
+    confirmed what ``asked_by`` had asked for. ``proof_after``: the number of the last reconciliation that no longer
+    proves anything of it."""
+
+    level: Level
+    subject: str
+    tenant: str
+    is_on: bool
+    revision: int
+    asked_by: str | None
+    changed_by: str | None
+    changed_ms: int | None
+    why: str | None
+    share: Share | None
+    certificate: str | None
+    proof_after: int
+
+
+class Enforced(NamedTuple):
+    """A staging that is to be enforced, if its levels above are on too. ``certificate``: its canonical bytes, None
+    where there is none, which is the same as off for whoever asks for one."""
+
+    tenant: str
+    policy: str
+    staging: str
+    hash: str
+    share: Share | None
+    certificate_id: str | None
+    certificate: bytes | None
+    since_ms: int
+    asked_by: str | None
+    confirmed_by: str
+
+
+class FlagView(NamedTuple):
+    """All flags that are on, of one instant. ``stagings``: by tenant, those whose own flag is on."""
+
+    is_global_on: bool
+    tenants_on: frozenset[str]
+    stagings: Mapping[str, tuple[Enforced, ...]]
+
+    def enforced(self, tenant: str) -> tuple[Enforced, ...]:
+        """The tenant's stagings for which all three levels are on."""
+        return self.stagings.get(tenant, ()) if self.is_global_on and tenant in self.tenants_on else ()
+
+
+OFF = FlagView(False, frozenset(), {})
+"""Where nothing is known."""
+
+
+def get(connection: Connection, level: Level, subject: str, tenant: str) -> Flag:
+    """A flag; off where it has never been turned on."""
+    wanted = select(flags).where(flags.c.level == level, flags.c.subject == subject, flags.c.tenant == tenant)
+    row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
+        return Flag(level, subject, tenant, False, 0, None, None, None, None, None, None, 0)
+    return Flag(**{**row, "share": share_of(row["share"])})
+
+
+def share_text(share: Share | None) -> str | None:
+    """A share as it is kept."""
+    return None if share is None else _encode_share(share).decode()
+
+
+def share_of(text: str | None) -> Share | None:
+    """A share as it was kept. Raises msgspec.DecodeError."""
+    return None if text is None else _decode_share(text)
+
+
+def put(change: Change, flag: Flag) -> Flag:
+    """Write a flag as it is to be, by whoever makes the change, now; the next revision."""
+    return _write(change, flag._replace(changed_by=change.who, changed_ms=change.now_ms))
+
+
+def renew(change: Change, flag: Flag, certificate: str) -> Flag:
+    """Have a flag that is on stand on another certificate; since when and by whom it is on stays."""
+    return _write(change, flag._replace(certificate=certificate))
+
+
+def _write(change: Change, flag: Flag) -> Flag:
+    made = flag._replace(revision=flag.revision + 1)
+    values = {**made._asdict(), "share": share_text(made.share)}
+    at = and_(flags.c.level == made.level, flags.c.subject == made.subject)
+    statement = update(flags).where(at) if flag.revision else insert(flags)
+    change.connection.execute(statement.values(**values))
+    return made
+
+
+def put_out(change: Change, staging: str, why: str | None, *, but_last: bool = False) -> Flag | None:
+    """Turn a staging's own flag off, where it is on; what was proven of it until now proves nothing any more.
+    ``but_last``: the last reconciliation says why, and goes on to count."""
+    found = get(change.connection, "policy", staging, change.tenant)
+    if not found.is_on:
+        return None
+    proof_after = _last(change.connection, staging) - int(but_last)
+    return put(change, found._replace(is_on=False, why=why, proof_after=proof_after))
+
+
+def are_on(connection: Connection, tenant: str) -> dict[Level, bool]:
+    """Whether the levels above a tenant's stagings are on; neither changes until the transaction ends."""
+    wanted = select(flags.c.level).where(
+        or_(and_(flags.c.level == "global", flags.c.subject == EVERYWHERE),
+            and_(flags.c.level == "tenant", flags.c.subject == tenant)),
+        flags.c.is_on,
+    )  # fmt: skip
+    found = set(connection.scalars(wanted.with_for_update(read=True)))
+    return {"global": "global" in found, "tenant": "tenant" in found}
+
+
+def _last(connection: Connection, staging: str) -> int:
+    """The number of the staging's last reconciliation."""
+    last = select(func.max(reconciliations.c.number)).where(reconciliations.c.staging == staging)
+    return connection.scalar(last) or 0
+
+
+def read_flags(connection: Connection) -> FlagView:
+    """All flags of all tenants, in one query over those that are on."""
+    rows = connection.execute(
+        select(
+            flags.c.level, flags.c.subject, flags.c.tenant, flags.c.share, flags.c.certificate, flags.c.changed_ms,
+            flags.c.asked_by, flags.c.changed_by, stagings.c.policy, stagings.c.hash, certificates.c.document,
+        )
+        .select_from(flags)
+        .outerjoin(stagings, and_(flags.c.level == "policy", stagings.c.id == flags.c.subject,
+                                  stagings.c.tenant == flags.c.tenant, stagings.c.state == "enforced"))
+        .outerjoin(certificates, and_(certificates.c.id == flags.c.certificate,
+                                      certificates.c.staging == flags.c.subject))
+        .where(flags.c.is_on)
+        .order_by(flags.c.tenant, flags.c.changed_ms, flags.c.subject)
+    ).all()  # fmt: skip
+    found: dict[str, list[Enforced]] = {}
+    for row in rows:
+        if row.level == "policy" and row.policy is not None and (enforced := _enforced(row)) is not None:
+            found.setdefault(row.tenant, []).append(enforced)
+    return FlagView(
+        any(row.level == "global" and row.subject == EVERYWHERE for row in rows),
+        frozenset(row.subject for row in rows if row.level == "tenant" and row.subject == row.tenant),
+        {tenant: tuple(each) for tenant, each in found.items()},
+    )
+
+
+def _enforced(row: object) -> Enforced | None:
+    """None for what cannot be read: it is off, and no other one with it."""
+    values = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name for a row's columns)
+    try:
+        share = share_of(values["share"])
+    except msgspec.DecodeError:
+        return None
+    return Enforced(
+        values["tenant"], values["policy"], values["subject"], values["hash"], share, values["certificate"],
+        values["document"], values["changed_ms"], values["asked_by"], values["changed_by"],
+    )  # fmt: skip

@@ -1,0 +1,61 @@
+"""What follows for a staging from its gate: reconciled with a certificate, doubted, renewed, or demoted."""
+
+from typing import NamedTuple
+
+from policy_store import certificates, enforcement, flags, gates, stagings
+from policy_store.certificates import Kept
+from policy_store.change import Change
+from policy_store.gates import Looked
+from policy_store.lifecycle import LIVE
+from policy_store.signing import Signer
+from policy_store.stagings import Staging
+from spendgate.reconcile.gate import Gate
+
+
+class Settled(NamedTuple):
+    """The staging as it is now, its gate (None for one that has ended), and the certificate that was made."""
+
+    staging: Staging
+    gate: Gate | None
+    certificate: Kept | None = None
+
+
+def settle(change: Change, staging: Staging, signer: Signer) -> Settled:
+    """Look at the gate and act. Of what is enforced: a fault demotes it; what is merely not known does not, and its
+    certificate runs out."""
+    if staging.state not in LIVE:
+        return Settled(staging, None)
+    looked = gates.look(change.connection, staging, change.now_ms)
+    if looked.gate.state == "ready":
+        return _proven(change, staging, looked, signer)
+    why = looked.gate.missing[0]
+    if staging.state == "reconciled":
+        staging = stagings.doubted(change, staging, why)
+    elif staging.state == "enforced" and looked.gate.state == "blocked":
+        staging = enforcement.demote(change, staging.id, why, signer, but_last=True)
+    return Settled(staging, looked.gate)
+
+
+def settle_all(change: Change, signer: Signer) -> list[Settled]:
+    """The same for all that is live of the tenant: other criteria, settings or keys may change what follows."""
+    return [settle(change, each, signer) for each in stagings.live(change.connection, change.tenant)]
+
+
+def _proven(change: Change, staging: Staging, looked: Looked, signer: Signer) -> Settled:
+    kept = certificates.latest(change.connection, change.tenant, staging.id)
+    if staging.state == "shadow":
+        staging = stagings.reconciled(change, staging, f"by {looked.gate.round.id if looked.gate.round else ''}")
+        kept = None
+    if kept is not None and _holds(change, kept, looked, signer):
+        return Settled(staging, looked.gate)
+    made = certificates.issue(change, looked, signer)
+    flag = flags.get(change.connection, "policy", staging.id, change.tenant)
+    if flag.is_on:
+        flags.renew(change, flag, made.id)
+    return Settled(staging, looked.gate, made)
+
+
+def _holds(change: Change, kept: Kept, looked: Looked, signer: Signer) -> bool:
+    if kept.is_past_half(change.now_ms) or not certificates.says(kept, looked):
+        return False
+    return certificates.problem_of(kept, signer, looked.subject, change.now_ms) is None
