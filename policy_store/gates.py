@@ -68,12 +68,14 @@ def look(connection: Connection, staging: Staging, now_ms: int) -> Looked:
     """The gate of a staging now. Raises NotFound."""
     rules = rules_of(connection, staging.tenant).rules
     flag = flags.get(connection, "policy", staging.id, staging.tenant)
-    of = _subject(connection, staging, flag)
+    of = subject_of(connection, staging)
     found = _evidence(connection, staging.id, flag.proof_after)
     return Looked(gate(found, of, rules, waivers.reasons(connection, staging.id), now_ms), of, rules)
 
 
-def _subject(connection: Connection, staging: Staging, flag: flags.Flag) -> Subject:
+def subject_of(connection: Connection, staging: Staging) -> Subject:
+    """What is to be enforced with a staging, as things are now. Raises NotFound."""
+    flag = flags.get(connection, "policy", staging.id, staging.tenant)
     version = require_version(connection, staging.tenant, staging.policy, staging.hash)
     begun = max(staging.decided_ms or staging.submitted_ms, (flag.changed_ms or 0) if flag.proof_after else 0)
     return Subject(

@@ -2,9 +2,12 @@
 
 from typing import NamedTuple
 
+from sqlalchemy import Connection
+
 from policy_store import certificates, enforcement, flags, gates, stagings
 from policy_store.certificates import Kept
-from policy_store.change import Change
+from policy_store.change import Change, Changes
+from policy_store.flags import Enforced
 from policy_store.gates import Looked
 from policy_store.lifecycle import LIVE
 from policy_store.signing import Signer
@@ -39,6 +42,37 @@ def settle(change: Change, staging: Staging, signer: Signer) -> Settled:
 def settle_all(change: Change, signer: Signer) -> list[Settled]:
     """The same for all that is live of the tenant: other criteria, settings or keys may change what follows."""
     return [settle(change, each, signer) for each in stagings.live(change.connection, change.tenant)]
+
+
+def demote_unproven(changes: Changes, signer: Signer) -> list[Staging]:
+    """Bring back to shadow what is enforced on a certificate that no longer holds; by the system itself."""
+    with changes.database.read() as connection:
+        view = flags.read_flags(connection)
+        found = [
+            (each, problem)
+            for enforced in view.stagings.values()
+            for each in enforced
+            if (problem := _problem(connection, each, signer, changes.now_ms())) is not None
+        ]
+    return [made for each, problem in found if (made := _demoted(changes, each, problem, signer)) is not None]
+
+
+def _problem(connection: Connection, enforced: Enforced, signer: Signer, now_ms: int) -> str | None:
+    if enforced.certificate_id is None:
+        return "there is no certificate"
+    kept = certificates.require(connection, enforced.tenant, enforced.certificate_id)
+    staging = stagings.require(connection, enforced.tenant, enforced.staging)
+    found = certificates.problem_of(kept, signer, gates.subject_of(connection, staging), now_ms)
+    return None if found is None else f"certificate {kept.id} ({found.code}): {found.words}"
+
+
+def _demoted(changes: Changes, enforced: Enforced, why: str, signer: Signer) -> Staging | None:
+    """None where somebody else was first, or it stands on another certificate by now."""
+    with changes.of(enforced.tenant, enforcement.SYSTEM) as change:
+        flag = flags.get(change.connection, "policy", enforced.staging, enforced.tenant)
+        if not flag.is_on or flag.certificate != enforced.certificate_id:
+            return None
+        return enforcement.demote(change, enforced.staging, why, signer)
 
 
 def _proven(change: Change, staging: Staging, looked: Looked, signer: Signer) -> Settled:

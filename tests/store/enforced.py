@@ -59,7 +59,7 @@ def confirm(store: Store, who: str, request: Request) -> Flag:
 def levels_on(store: Store) -> None:
     """The two levels above, on."""
     for level in ("global", "tenant"):
-        confirm(store, "cat", ask(store, "bob", level))  # type: ignore[arg-type]  # (both are levels)
+        confirm(store, "cat", ask(store, "bob", level))
 
 
 def turn_off(store: Store, level: Level, staging: str | None = None, who: str = "dan") -> enforcement.Ended:
