@@ -17,6 +17,7 @@ from gateway_shadow import (
     check,
     health,
     ingest,
+    manage_enforcement,
     manage_people,
     manage_policies,
     manage_reviews,
@@ -58,8 +59,8 @@ from spendgate.model.topics import Topics, TopicsError, load_topics
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
-    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, manage_reviews, read_ledger,
-    watch_decisions, health,
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
+    manage_reviews, read_ledger, watch_decisions, health,
 )  # fmt: skip
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
@@ -109,7 +110,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         simulating = asyncio.create_task(parts.runner.run(stopping))
         others = [
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
-            asyncio.create_task(keep_sweeping(parts.changes)),
+            asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
         ]
         yield
         for each in others:

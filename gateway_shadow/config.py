@@ -39,7 +39,8 @@ class Config:
     (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
     default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
     (default 10: how long Kafka may take to acknowledge), SPENDGATE_JOBS (default 2: simulations at a time, of stored
-    versions, and as many of drafts)."""
+    versions, and as many of drafts), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only
+    tenant, where there is one)."""
 
     kafka: str
     store: str
@@ -53,6 +54,7 @@ class Config:
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
     jobs: int = 2
+    home_tenant: str | None = None
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -71,6 +73,7 @@ class Config:
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
             Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)), _jobs(),
+            _said("HOME_TENANT"),
         )  # fmt: skip
 
 

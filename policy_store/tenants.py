@@ -49,6 +49,11 @@ def require(connection: Connection, name: str) -> Tenant:
     return found
 
 
+def names(connection: Connection) -> list[str]:
+    """All tenants, by name."""
+    return list(connection.scalars(select(tenants.c.name).order_by(tenants.c.name)))
+
+
 def set_settings(
     change: Change, settings: Settings, *, one_person: bool, revision: int, signer: Signer, why: str | None = None
 ) -> Tenant:
