@@ -43,13 +43,13 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Prepare the database, make the store's signing key, a tenant, and its first key, an operator's."""
-    with _told():
+    with told():
         from policy_store import api_keys, tenants
         from policy_store.migrate import migrate
 
-        path = _key_file(key_file)
+        path = key_file_of(key_file)
         _require_names(tenant, person)
-        with _database(store) as (database, changes):
+        with database_of(store) as (database, changes):
             migrate(database)
             signer = _signer(path)
             with changes.of(tenant, WHO) as change:
@@ -61,14 +61,14 @@ def init(
 @app.command()
 def key(tenant: Tenant, person: Person, role: str, store: Store = None, as_json: Json = False) -> None:
     """Make a key of any role for a person: viewer, editor, approver, operator or ingest."""
-    with _told():
+    with told():
         from policy_store import api_keys, tenants
 
         wanted = next((each for each in api_keys.ROLES if each == role), None)
         if wanted is None:
             raise Failure(f"role: expected one of {', '.join(api_keys.ROLES)}", USAGE)
         _require_names(tenant, person)
-        with _database(store) as (_, changes), changes.of(tenant, WHO) as change:
+        with database_of(store) as (_, changes), changes.of(tenant, WHO) as change:
             tenants.require(change.connection, tenant)
             shown = api_keys.create(change, person, wanted)
         _show_key(shown.text, {"tenant": tenant, "role": role}, as_json)
@@ -77,10 +77,10 @@ def key(tenant: Tenant, person: Person, role: str, store: Store = None, as_json:
 @app.command()
 def migrate(store: Store = None) -> None:
     """Bring the database to this program's schema; harmless where it has it."""
-    with _told():
+    with told():
         from policy_store.migrate import migrate as run
 
-        with _database(store) as (database, _):
+        with database_of(store) as (database, _):
             before, after = run(database)
         typer.echo(f"the schema is {after}" + ("" if before == after else f" (was {before or 'empty'})"))
 
@@ -88,10 +88,10 @@ def migrate(store: Store = None) -> None:
 @app.command("public-key")
 def public_key(key_file: KeyFile = None) -> None:
     """Print the store's public key, as workers want it in SPENDGATE_STORE_KEYS."""
-    with _told():
+    with told():
         from policy_store.signing import read_key_file
 
-        typer.echo(read_key_file(_key_file(key_file)).public)
+        typer.echo(read_key_file(key_file_of(key_file)).public)
 
 
 @audit_app.command()
@@ -109,11 +109,11 @@ def verify(
     if not (store or os.environ.get(STORE_ENV) or head):
         audit_api.verify(as_json=as_json)
         return
-    with _told():
+    with told():
         from policy_store import audit
 
         kept = dict(map(_head, head or []))
-        with _database(store) as (database, _), database.begin() as connection:
+        with database_of(store) as (database, _), database.begin() as connection:
             found, heads = audit.verify(connection, kept), audit.heads(connection)
         typer.echo(_trail_json(found, heads) if as_json else _trail_text(found, heads))
         if found:
@@ -147,7 +147,8 @@ def _head(text: str) -> "tuple[str, Head]":
 
 
 @contextmanager
-def _database(option: str | None) -> "Iterator[tuple[Database, Changes]]":
+def database_of(option: str | None) -> "Iterator[tuple[Database, Changes]]":
+    """The store's database at a URL, else that of the environment, until the end. Raises Failure."""
     from policy_store.change import Changes
     from policy_store.database import Database
 
@@ -161,7 +162,8 @@ def _database(option: str | None) -> "Iterator[tuple[Database, Changes]]":
         database.close()
 
 
-def _key_file(option: Path | None) -> Path:
+def key_file_of(option: Path | None) -> Path:
+    """The store's key file, else that of the environment. Raises Failure."""
     found = option or Path(os.environ.get(KEY_ENV) or "")
     if found == Path():
         raise Failure(f"where is the store's signing key? expected --key-file or {KEY_ENV}", USAGE)
@@ -193,7 +195,7 @@ def _show_key(text: str, about: dict[str, str], as_json: bool) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Turn what the store says into one line and an exit code."""
     with told_without_kafka():
         try:

@@ -7,12 +7,15 @@ import typer
 from spendgate import __version__
 from spendgate.cli import (
     admin,
+    certificate,
     counters,
     decisions,
     demo,
     dev,
     diff,
+    enforcement,
     explain,
+    gate_api,
     import_policies,
     ledger,
     login,
@@ -49,6 +52,11 @@ app.add_typer(login.app, name="key")
 policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
 app.add_typer(review_api.app, name="review")
+app.command()(gate_api.gate)
+app.add_typer(gate_api.criteria_app, name="criteria")
+app.add_typer(gate_api.waiver_app, name="waiver")
+app.add_typer(certificate.app, name="certificate")
+app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")

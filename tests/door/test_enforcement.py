@@ -82,7 +82,7 @@ def test_from_shadow_to_enforced_and_back_and_the_log_has_it(door: Door, tenant:
 def test_viewers_read_and_only_operators_turn(door: Door, tenant: str) -> None:
     staging = staged(door, tenant)
     for role in ("viewer", "editor", "approver", "ingest"):
-        with door.as_(role, "eve", tenant) as eve:  # type: ignore[arg-type]  # (all are roles)
+        with door.as_(role, "eve", tenant) as eve:
             reads = eve.get(f"/v1/stagings/{staging}/gate").status_code
             assert reads == (403 if role == "ingest" else 200)
             assert ask(eve, "tenant").status_code == 403
