@@ -3,7 +3,7 @@
 What is not there, cannot be read or names something that has ended is off.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, NamedTuple, get_args
 
 import msgspec
@@ -24,7 +24,7 @@ _encode_share, _decode_share = msgspec.json.Encoder().encode, msgspec.json.Decod
 class Flag(NamedTuple):
     """One flag. ``subject``: the tenant; of the level ``policy`` the staging. ``changed_by``: of a flag that is on, who
     confirmed what ``asked_by`` had asked for. ``proof_after``: the number of the last reconciliation that no longer
-    proves anything of it."""
+    proves anything of it. ``begun_ms``: when a first lease was granted by it, since it was last turned on."""
 
     level: Level
     subject: str
@@ -38,6 +38,7 @@ class Flag(NamedTuple):
     share: Share | None
     certificate: str | None
     proof_after: int
+    begun_ms: int | None = None
 
 
 class Enforced(NamedTuple):
@@ -54,6 +55,7 @@ class Enforced(NamedTuple):
     since_ms: int
     asked_by: str | None
     confirmed_by: str
+    begun_ms: int | None = None
 
 
 class FlagView(NamedTuple):
@@ -110,6 +112,13 @@ def _write(change: Change, flag: Flag) -> Flag:
     return made
 
 
+def note_begun(connection: Connection, stagings_: Iterable[str], now_ms: int) -> None:
+    """Note that a first lease was granted of stagings whose flag is on: one that is missing from then on was lost."""
+    is_new = and_(flags.c.level == "policy", flags.c.is_on, flags.c.begun_ms.is_(None))
+    at = and_(is_new, flags.c.subject.in_(list(stagings_)))
+    connection.execute(update(flags).where(at).values(begun_ms=now_ms))
+
+
 def put_out(change: Change, staging: str, why: str | None, *, but_last: bool = False) -> Flag | None:
     """Turn a staging's own flag off, where it is on; what was proven of it until now proves nothing any more.
     ``but_last``: the last reconciliation says why, and goes on to count."""
@@ -117,7 +126,7 @@ def put_out(change: Change, staging: str, why: str | None, *, but_last: bool = F
     if not found.is_on:
         return None
     proof_after = _last(change.connection, staging) - int(but_last)
-    return put(change, found._replace(is_on=False, why=why, proof_after=proof_after))
+    return put(change, found._replace(is_on=False, why=why, proof_after=proof_after, begun_ms=None))
 
 
 def are_on(connection: Connection, tenant: str) -> dict[Level, bool]:
@@ -142,7 +151,8 @@ def read_flags(connection: Connection) -> FlagView:
     rows = connection.execute(
         select(
             flags.c.level, flags.c.subject, flags.c.tenant, flags.c.share, flags.c.certificate, flags.c.changed_ms,
-            flags.c.asked_by, flags.c.changed_by, stagings.c.policy, stagings.c.hash, certificates.c.document,
+            flags.c.asked_by, flags.c.changed_by, flags.c.begun_ms, stagings.c.policy, stagings.c.hash,
+            certificates.c.document,
         )
         .select_from(flags)
         .outerjoin(stagings, and_(flags.c.level == "policy", stagings.c.id == flags.c.subject,
@@ -172,5 +182,5 @@ def _enforced(row: object) -> Enforced | None:
         return None
     return Enforced(
         values["tenant"], values["policy"], values["subject"], values["hash"], share, values["certificate"],
-        values["document"], values["changed_ms"], values["asked_by"], values["changed_by"],
+        values["document"], values["changed_ms"], values["asked_by"], values["changed_by"], values["begun_ms"],
     )  # fmt: skip

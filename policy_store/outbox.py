@@ -16,8 +16,7 @@ from spendgate.model.activation import Activation, encode_activation
 from spendgate.model.announcement import Announcement, Document, record_of
 from spendgate.model.review import ReviewRecord, encode_review
 
-TopicName = Literal["policies", "events", "reviews"]
-_LEASE = "outbox"
+TopicName = Literal["policies", "events", "reviews", "reconciliations"]
 
 
 class Row(NamedTuple):
@@ -54,6 +53,11 @@ def tell_review(change: Change, record: ReviewRecord) -> None:
     _add(change, "reviews", change.tenant.encode(), encode_review(record))
 
 
+def tell_reconciliation(change: Change, document: bytes) -> None:
+    """Put a reconciliation into the outbox, for ``spend.reconciliations``."""
+    _add(change, "reconciliations", change.tenant.encode(), document)
+
+
 def _add(change: Change, topic: TopicName, key: bytes, value: bytes) -> None:
     change.connection.execute(insert(outbox).values(topic=topic, key=key, value=value, created_ms=change.now_ms))
 
@@ -69,15 +73,16 @@ def mark_sent(connection: Connection, number: int, now_ms: int) -> None:
     connection.execute(update(outbox).where(outbox.c.number == number).values(sent_ms=now_ms))
 
 
-def take_lease(connection: Connection, holder: str, now_ms: int, lasts_ms: int) -> bool:
-    """Whether this process is the one that sends, until ``now_ms + lasts_ms``; take it again before that."""
+def take_lease(connection: Connection, holder: str, now_ms: int, lasts_ms: int, name: str = "outbox") -> bool:
+    """Whether this process is the one that sends (or does ``name``), until ``now_ms + lasts_ms``; take it again before
+    that."""
     until = now_ms + lasts_ms
     # One that ends further ahead than any could was given before the clock stepped back, and might hold for hours.
     free = or_(leases.c.holder == holder, leases.c.until_ms <= now_ms, leases.c.until_ms > now_ms + 2 * lasts_ms)
-    taken = update(leases).where(leases.c.name == _LEASE, free).values(holder=holder, until_ms=until)
+    taken = update(leases).where(leases.c.name == name, free).values(holder=holder, until_ms=until)
     if connection.execute(taken).rowcount:
         return True
-    if connection.scalar(select(leases.c.name).where(leases.c.name == _LEASE)) is not None:
+    if connection.scalar(select(leases.c.name).where(leases.c.name == name)) is not None:
         return False
-    connection.execute(insert(leases).values(name=_LEASE, holder=holder, until_ms=until))
+    connection.execute(insert(leases).values(name=name, holder=holder, until_ms=until))
     return True

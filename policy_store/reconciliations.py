@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 from policy_store import stagings
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused
+from policy_store.outbox import tell_reconciliation
 from policy_store.settling import Settled, settle
 from policy_store.signing import Signer
 from policy_store.stagings import Staging
@@ -61,6 +62,7 @@ def record(
     this = reconciliations.c.number == (number or (0,))[0]
     change.connection.execute(reconciliations.update().where(this).values(gate=state))
     made = Recorded(**change.connection.execute(select(*_LISTED).where(this)).mappings().one())
+    tell_reconciliation(change, values["document"])
     if not on_demand:
         _forget_the_same(change.connection, made)
     return made, settled

@@ -78,6 +78,13 @@ def listed(
     return [Review(**row) for row in connection.execute(ordered).mappings()]
 
 
+def outcome_of(review: Review) -> Outcome | None:
+    """What a review came to, by a person or by silence; None while it waits."""
+    if review.state == "expired":
+        return review.on_expiry
+    return next((outcome for outcome, state in _ANSWERED.items() if state == review.state), None)
+
+
 def lapses_ms(review: Review) -> int | None:
     """Until when a claim holds others off; None without one."""
     return None if review.claimed_ms is None else review.claimed_ms + CLAIM_MS

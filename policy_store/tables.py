@@ -376,10 +376,12 @@ flags = Table(
     Column("share", Text),
     Column("certificate", _NAME),
     Column("proof_after", BigInteger, nullable=False),
+    Column("begun_ms", BigInteger),
     ForeignKeyConstraint(["certificate"], ["certificates.id"]),
 )
 """A flag that is not here is off. ``subject``: the tenant, or of the level ``policy`` the staging, of the level
-``global`` nothing. ``proof_after``: only reconciliations with a higher number prove anything of it."""
+``global`` nothing. ``proof_after``: only reconciliations with a higher number prove anything of it. ``begun_ms``: when
+a first lease was granted by it."""
 
 flip_requests = Table(
     "flip_requests",

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("share", sa.Text(), nullable=True),
         sa.Column("certificate", sa.String(length=128), nullable=True),
         sa.Column("proof_after", sa.BigInteger(), nullable=False),
+        sa.Column("begun_ms", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["certificate"], ["certificates.id"], name=op.f("fk_flags_certificate")),
         sa.PrimaryKeyConstraint("level", "subject", name=op.f("pk_flags")),
     )
