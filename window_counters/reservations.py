@@ -44,13 +44,14 @@ class Limit(NamedTuple):
 
 class Ask(NamedTuple):
     """One check's question. ``cells``: by slot name the fields to read, admitted and recorded sums in turn.
+    ``stagings``: by the name of each that looks at the call, whether it blocks it whatever the sums are.
     ``amount_nano_usd``: what to reserve; None reserves nothing."""
 
     check: str
     tenant: str
     documents: Sequence[str]
     cells: Mapping[str, Sequence[str]]
-    stagings: Sequence[str]
+    stagings: Mapping[str, bool]
     limits: Sequence[Limit]
     amount_nano_usd: int | None
     keep_ms: int
@@ -146,7 +147,7 @@ def _pack_ask(partition: PartitionId, ask: Ask) -> Call:
     plan = _encode({
         "docs": len(ask.documents),
         "fields": list(map(list, ask.cells.values())),
-        "stagings": list(ask.stagings),
+        "stagings": list(ask.stagings.items()),
         "limits": [
             (places[each.staging], _field(each), str(each.cap_nano_usd), each.first + 1, each.last + 1)
             for each in ask.limits

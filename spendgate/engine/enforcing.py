@@ -15,13 +15,14 @@ BLOCKS_FROM = VERDICTS.index("review")
 class Gate(NamedTuple):
     """A budget that looks at a call and blocks it when breached.
 
-    ``counter``: rule and key, as in a store; ``first``, ``last``: the places of its window among the slots that the
-    glance reads; ``slot``, ``field``: the cell that the call would add to.
+    ``counter``: rule and key, as in a store; ``breach``: the verdict of a breach; ``first``, ``last``: the places of
+    its window among the slots that the glance reads; ``slot``, ``field``: the cell that the call would add to.
     """
 
     staging: str
     counter: str
     cap_nano_usd: int
+    breach: Verdict
     first: int
     last: int
     slot: str
@@ -54,5 +55,6 @@ def gates(judge: Tenant, prepared: Prepared, glance: Glance, stagings: Collectio
         key = judge.counters.key_text(int(prepared.batch.keys[int(rule["group"]), 0]))
         counter = f"{program.rule_in_policy[row]} {key}"
         field = wanted[slots[first]][-2]  # the call's own bucket, admitted
-        found.append(Gate(staging, counter, int(rule["cap"]), first, last, slots[first], field))
+        breach = VERDICTS[int(rule["breach"])]
+        found.append(Gate(staging, counter, int(rule["cap"]), breach, first, last, slots[first], field))
     return found

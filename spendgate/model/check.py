@@ -16,9 +16,11 @@ not of the mark, a staging's document is not in the policy store, something else
 
 
 class Check(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
-    """One check. ``would_be`` is absent where there was a ``fault``; the answer was ``allow`` all the same.
+    """One check. ``would_be`` is absent where there was a ``fault``.
 
-    ``applied``: the offset up to which the counters were true that it was judged by; sums in ``reasons`` are those.
+    ``allow``: false where an enforced staging blocked the call, as ``blocked`` says; ``enforced``: the stagings that
+    were enforced for it. In shadow it is always true. ``applied``: the offset up to which the counters were true that
+    it was judged by; sums in ``reasons`` are those.
     """
 
     check_id: Name
@@ -36,7 +38,9 @@ class Check(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True,
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     estimate_nano_usd: Cost | None = None
-    allow: Literal[True] = True
+    allow: bool = True
+    blocked: Literal["deny", "review"] | None = None
+    enforced: tuple[Name, ...] = ()
     would_be: Verdict | None = None
     applied: int | None = None
     reasons: tuple[Reason, ...] = ()

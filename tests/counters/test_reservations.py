@@ -36,7 +36,12 @@ def lease(beat: Beat, **changed: Any) -> bytes:
 
 def question(check: str, amount: int | None, **changed: Any) -> Ask:
     """A call that both budgets look at."""
-    said: dict[str, Any] = {"stagings": ("day", "roll"), "limits": LIMITS, "cells": CELLS, "keep_ms": 60_000}
+    said: dict[str, Any] = {
+        "stagings": {"day": False, "roll": False},
+        "limits": LIMITS,
+        "cells": CELLS,
+        "keep_ms": 60_000,
+    }
     return Ask(
         check=check, tenant=TENANT, documents=(), amount_nano_usd=amount, stale_ms=STALE_MS, **{**said, **changed}
     )
@@ -83,10 +88,12 @@ async def test_a_cap_is_kept_to_the_nano_dollar_at_any_size(
     cap = max(0, min(BIG, sum(sums) + reserved + amount + off))
     names = [f"{kind}{at} all" for at in range(len(sums)) for kind in "ar"]
     await spend(store, partition, {"s": {f"a{at} all": each for at, each in enumerate(sums)}})
-    wide = {"stagings": ("roll",), "cells": {"s": names}}
+    wide = {"stagings": {"roll": False}, "cells": {"s": names}}
     room = (Limit("roll", "0 all", BIG, 0, 0),)
     assert (
-        await store.reservations.ask(partition, question("first", reserved, cells={}, stagings=("roll",), limits=()))
+        await store.reservations.ask(
+            partition, question("first", reserved, cells={}, stagings={"roll": False}, limits=())
+        )
     ).outcome == "asked"
     first = await store.reservations.ask(
         partition, question("first", reserved, **{**wide, "cells": {"e": ["a", "r"]}, "limits": room})
@@ -105,6 +112,18 @@ async def test_a_check_that_asks_again_reserves_nothing_more(store: RedisStore, 
     outcomes = [(await store.reservations.ask(partition, question("same", 40))).outcome for _ in range(3)]
     assert outcomes == ["reserved", "held", "held"]
     assert await store.reservations.held(partition, TENANT) == {"day 0 all": 40, "roll 0 all": 40}
+
+
+@pytest.mark.asyncio
+async def test_a_staging_that_blocks_at_any_sum_does_so_under_a_valid_lease_alone(
+    store: RedisStore, partition: PartitionId
+) -> None:
+    beat = await trusted(store, partition, "roll")
+    blocked = question("c", 1, stagings={"day": True, "roll": False})
+    assert (await store.reservations.ask(partition, blocked)).outcome == "reserved"
+    assert await store.reservations.held(partition, TENANT) == {"roll 0 all": 1}
+    await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
+    assert (await store.reservations.ask(partition, blocked._replace(check="d"))).outcome == "refused"
 
 
 @pytest.mark.asyncio
@@ -140,7 +159,7 @@ async def test_only_a_lease_that_is_valid_reserves_and_what_is_wrong_is_named(
     beat = await trusted(store, partition, "other")
     text = LEASES[state](beat)
     await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": text} if text else {})
-    answer = await store.reservations.ask(partition, question("c", 1, stagings=("day",), limits=LIMITS[:1]))
+    answer = await store.reservations.ask(partition, question("c", 1, stagings={"day": False}, limits=LIMITS[:1]))
     assert answer.leases["day"].state == state
     assert answer.outcome == ("reserved" if state == "valid" else "asked")
 
@@ -152,7 +171,7 @@ async def test_what_may_have_been_lost_is_doubted_until_the_longest_reservation_
     beat = await Leases(store.client).beat(partition, AGENT, 0, LONGEST_MS)
     assert (beat.why, beat.safe_from_ms) == ("absent", beat.now_ms + LONGEST_MS)
     await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
-    answer = await store.reservations.ask(partition, question("c", 1, stagings=("day",), limits=LIMITS[:1]))
+    answer = await store.reservations.ask(partition, question("c", 1, stagings={"day": False}, limits=LIMITS[:1]))
     assert (answer.leases["day"].state, answer.outcome) == ("doubted", "asked")
     after = await Leases(store.client).beat(partition, AGENT, beat.number, LONGEST_MS)
     assert (after.why, after.safe_from_ms) == ("", beat.safe_from_ms)

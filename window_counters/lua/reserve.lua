@@ -4,7 +4,7 @@
 -- ARGV[1]  MessagePack:
 --            docs      how many documents
 --            fields    for each slot, its field names: admitted and recorded sums in turn
---            stagings  the enforced stagings that look at the call
+--            stagings  of each enforced staging that looks at the call {name, whether it blocks the call at any sum}
 --            limits    for each of their budgets that may block: {place in `stagings`, field in the reserved sums, cap as
 --                      decimal text, first and last place in the slots}
 --            check     the check's id: asked again it reserves nothing more
@@ -14,8 +14,8 @@
 -- Returns {mark, {document, ...}, {value, ...}, now_ms, {{state, lease}, ...}, {reserved sum, ...}, outcome, reservation}
 --   state    of a staging's lease: 'valid', 'withdrawn', 'none', 'ended', 'moved' (of another run of Redis), 'behind' (of
 --            a later mark than this one), 'stale', 'doubted' (reservations may have been lost)
---   outcome  'reserved', 'held' (by this check before: `reservation` says what), 'refused' (a cap), 'asked' (nothing was to
---            be reserved)
+--   outcome  'reserved', 'held' (by this check before: `reservation` says what), 'refused' (by a cap, or by a staging that
+--            blocks at any sum), 'asked' (nothing was to be reserved)
 -- The clock is Redis's own, so that whoever grants leases and whoever obeys them read the same one.
 
 local CHUNK = 1000 -- arguments of one call; Lua's stack holds 8,000
@@ -78,11 +78,12 @@ local function state_of(text)
   return 'valid'
 end
 
-local states, valid = {}, {}
+local states, valid, refused = {}, {}, false
 for i, staging in ipairs(plan.stagings) do
-  local text = redis.call('HGET', LEASES, staging)
+  local text = redis.call('HGET', LEASES, staging[1])
   local state = state_of(text)
   states[i], valid[i] = {state, text or ''}, state == 'valid'
+  refused = refused or (valid[i] and staging[2])
 end
 
 local function limbs(text)
@@ -115,7 +116,7 @@ local function is_over(limit, reserved)
 end
 
 local held = redis.call('HGET', RESERVATIONS, plan.check)
-local sums, refused, mine = {}, false, {}
+local sums, mine = {}, {}
 for i, limit in ipairs(plan.limits) do
   sums[i] = redis.call('HGET', RESERVED, limit[2]) or '0'
   if valid[limit[1]] and plan.amount ~= '' and not held then
