@@ -74,7 +74,7 @@ def gathered(given: Given, billed: BillOptions, ledger: Ledger, wanted: Wanted) 
         waived=waivers(given.waivers),
         verified=verify(ledger, offsets),
         offsets_at_ms=asked_ms,
-        counters=_counters(given, wanted.tenant) if given.asks_redis else None,
+        counters=counters_of(given.bootstrap, given.redis, given.ledger, wanted.tenant) if given.asks_redis else None,
         bill=compared_bill(billed, ledger, wanted, thresholds),
         estimates=_estimates(given, ledger, wanted),
         price_book_hash=_price_book_hash(given.prices),
@@ -113,13 +113,14 @@ def _offsets(bootstrap: str | None) -> dict[TableName, dict[Source, Offsets]]:
     return topic_offsets_of(bootstrap)
 
 
-def _counters(given: Given, tenant: str) -> "CountersResult":
+def counters_of(bootstrap: str | None, redis: str | None, ledger: str | None, tenant: str) -> "CountersResult":
+    """A tenant's counters in Redis against the replayed sums. Raises Failure."""
     from spendgate.cli.counters import asked, told_of_counters
 
     with told_of_counters():
         from spendgate.cli.counters_run import verified
 
-        return verified(asked(given.bootstrap, given.redis, given.ledger), tenant, ())
+        return verified(asked(bootstrap, redis, ledger), tenant, ())
 
 
 def _estimates(given: Given, ledger: Ledger, wanted: Wanted) -> list[EstimateResult] | None:

@@ -1,0 +1,189 @@
+"""The reconciliation agent: proves, over and over, that what shadow said is what a replay of the ledger says.
+
+Every round it compares each live staging and records the result in the policy store, which draws the consequences: a
+staging that is proven gets its certificate, one that is not any more steps back, an enforced one in which a fault is
+found is demoted. Between rounds it compares the counters of what is enforced, and a difference begins a round at once.
+Any number of these agents may run; one at a time has the lease.
+"""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import Counter, Gauge, Histogram
+from sqlalchemy import Connection, select
+
+from policy_store import flags, gates, reconciliations
+from policy_store.change import Changes
+from policy_store.enforcement import SYSTEM
+from policy_store.errors import StoreAway
+from policy_store.lifecycle import LIVE
+from policy_store.outbox import take_lease
+from policy_store.signing import Signer
+from policy_store.stagings import Staging
+from policy_store.tables import stagings as staging_rows
+from policy_store.tables import versions
+from spendgate.cli.endpoints import Failure
+from spendgate.cli.reconcile_bill import BillOptions, compared_bill
+from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_tables import TableName
+from spendgate.ledger.delta_verify import Offsets, Source, verify
+from spendgate.ledger.ledger_errors import LedgerError
+from spendgate.ledger.reader_problem import InputError
+from spendgate.model.canonical import from_canonical
+from spendgate.model.policy import Policy
+from spendgate.model.reconciliation import Thresholds
+from spendgate.model.reconciliation_parts import BillResult, CountersResult
+from spendgate.reconcile.asked import Proofs, Wanted
+from spendgate.reconcile.estimates import estimates, recorded_checks
+from spendgate.reconcile.run import reconcile
+
+log = logging.getLogger(__name__)
+
+ROUNDS = Counter("spendgate_reconciliations", "Reconciliations recorded, by outcome", ["outcome"])
+FAILED = Counter("spendgate_reconciliations_failed", "Reconciliations that could not be made")
+DEMOTED = Counter("spendgate_demotions", "Stagings that a reconciliation has brought back to shadow")
+UNEQUAL = Counter("spendgate_counters_unequal", "Looks at counters that found a difference")
+ROUND_S = Histogram("spendgate_reconciliation_seconds", "Time that one staging's reconciliation took")
+ROUND_AT = Gauge("spendgate_reconciliation_round_timestamp_seconds", "When the last whole round ended")
+LEASE = "reconciliation"
+LOOK_S = 1.0
+
+Counters = Callable[[str], CountersResult]
+"""A tenant's counters in Redis against the replayed sums. Raises Failure."""
+TopicOffsets = Callable[[], Mapping[TableName, Mapping[Source, Offsets]]]
+"""What the broker says of the topics behind the ledger's tables. Raises Failure."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds between rounds, and between looks at the counters of what is enforced."""
+
+    round_s: float = 300.0
+    counters_s: float = 15.0
+
+
+@dataclass
+class Reconciler:
+    """Makes rounds. ``ledger``: its folder or URL; ``bills``: a folder with ``TENANT.csv`` (or ``.parquet``), which is
+    final where ``TENANT.final`` stands beside it. ``clock``: monotonic seconds."""
+
+    changes: Changes
+    signer: Signer
+    ledger: str
+    counters: Counters
+    offsets: TopicOffsets
+    holder: str
+    bills: Path | None = None
+    pace: Pace = field(default_factory=Pace)
+    clock: Callable[[], float] = time.monotonic
+    _round_s: float = float("-inf")
+    _looked_s: float = float("-inf")
+
+    def run(self, stopping: threading.Event) -> None:
+        """Until told to stop."""
+        while not stopping.wait(LOOK_S):
+            try:
+                self.look()
+            except StoreAway as error:
+                log.warning("reconciliation waits for the policy store: %s", error)
+
+    def look(self) -> None:
+        """Do what is due, if this agent has the lease. Raises StoreAway."""
+        lasts_ms = int(2 * max(self.pace.round_s, self.pace.counters_s) * 1000)
+        with self.changes.database.begin() as connection:
+            if not take_lease(connection, self.holder, self.changes.now_ms(), lasts_ms, LEASE):
+                return
+        if self.clock() - self._round_s >= self.pace.round_s:
+            self.round(self._live())
+            self._round_s = self._looked_s = self.clock()
+            ROUND_AT.set_to_current_time()
+        elif self.clock() - self._looked_s >= self.pace.counters_s:
+            self._look_at_counters()
+            self._looked_s = self.clock()
+
+    def _live(self) -> list[Staging]:
+        with self.changes.database.read() as connection:
+            live = select(staging_rows).where(staging_rows.c.state.in_(LIVE)).order_by(staging_rows.c.tenant)
+            return [Staging(**row) for row in connection.execute(live).mappings()]
+
+    def _look_at_counters(self) -> None:
+        with self.changes.database.read() as connection:
+            view = flags.read_flags(connection)
+        for tenant in view.stagings:
+            try:
+                is_equal = self.counters(tenant).equal
+            except Failure as error:
+                log.warning("counters cannot be compared: %s", error)
+                continue
+            if not is_equal:
+                UNEQUAL.inc()
+                self.round([each for each in self._live() if each.tenant == tenant])
+
+    def round(self, live: Iterable[Staging]) -> None:
+        """Reconcile each of these stagings, and record it; what cannot be is said, and the others are. Raises
+        StoreAway."""
+        for staging in live:
+            try:
+                with ROUND_S.time():
+                    self.reconcile(staging)
+            except (Failure, LedgerError, InputError, KeyError, ValueError, OSError) as error:
+                FAILED.inc()
+                log.error("staging %s cannot be reconciled: %s", staging.id, error)
+
+    def reconcile(self, staging: Staging) -> None:
+        """One staging, from its activation on."""
+        wanted = Wanted(staging.tenant, staging.policy, staging=staging.id)
+        with self.changes.database.read() as connection:
+            thresholds = gates.rules_of(connection, staging.tenant).rules.thresholds
+            policies = _policies(connection, staging.tenant)
+        ledger = Ledger.open(self.ledger)
+        result = reconcile(ledger, policies, wanted, self._proofs(ledger, wanted, thresholds))
+        with self.changes.of(staging.tenant, SYSTEM) as change:
+            recorded, settled = reconciliations.record(change, result, self.signer)
+        ROUNDS.labels(recorded.outcome).inc()
+        if staging.state == "enforced" and settled.staging.state != "enforced":
+            DEMOTED.inc()
+        log.info("staging %s: %s, %d of %d calls differ, gate %s",
+                 staging.id, recorded.outcome, recorded.differing, recorded.replayed, recorded.gate)  # fmt: skip
+
+    def _proofs(self, ledger: Ledger, wanted: Wanted, thresholds: Thresholds) -> Proofs:
+        """All that can be had: the topics' offsets are asked after the ledger was opened, so they are never less."""
+        offsets = self.offsets()
+        has_checks = ledger.table("checks") is not None
+        return Proofs(
+            thresholds=thresholds,
+            verified=verify(ledger, offsets),
+            offsets_at_ms=self.changes.now_ms(),
+            counters=self.counters(wanted.tenant),
+            bill=self._bill(ledger, wanted, thresholds),
+            estimates=estimates(recorded_checks(ledger, wanted.tenant), ledger, wanted) if has_checks else None,
+        )
+
+    def _bill(self, ledger: Ledger, wanted: Wanted, thresholds: Thresholds) -> BillResult | None:
+        if self.bills is None:
+            return None
+        files = [self.bills / f"{wanted.tenant}{ending}" for ending in (".csv", ".parquet")]
+        file = next((each for each in files if each.is_file()), None)
+        is_final = (self.bills / f"{wanted.tenant}.final").exists()
+        return compared_bill(BillOptions(file, is_final), ledger, wanted, thresholds)
+
+
+def _policies(connection: Connection, tenant: str) -> dict[str, Policy]:
+    """All versions of a tenant, by hash."""
+    rows = connection.execute(select(versions.c.hash, versions.c.document).where(versions.c.tenant == tenant))
+    return {row.hash: from_canonical(row.document) for row in rows}
+
+
+def serve(reconciler: Reconciler) -> int:
+    """Run until SIGTERM or SIGINT; the exit code."""
+    stopping = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopping.set())
+    reconciler.run(stopping)
+    log.info("stopped")
+    return 0
