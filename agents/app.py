@@ -1,19 +1,24 @@
-"""The Kafka door's composition root: ``python -m agents.app worker | ledger-events | ledger-decisions``, and the
-agents that record checks and rejections."""
+"""The Kafka door's composition root: ``python -m agents.app ROLE``; the roles are in ROLES."""
 
 import asyncio
 import gc
+import os
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
+from prometheus_client import start_http_server
+
+from agents import logs
 from agents.activation import Activator
 from agents.books import CHECKS, DECISIONS, REJECTIONS, Book, EventBook, Kind, RecordBook
 from agents.config import WRONG_USAGE, Config
 from agents.delivery import Fatal, Settings, make_app, run
+from agents.enforcement import enforcement_agent
 from agents.exits import leave, one_line
 from agents.faust_private import App
-from agents.health import Health
+from agents.health import HOST, PORT, Health
 from agents.ledger import LedgerAgent
 from agents.log import Log
 from agents.outlet import Outlet
@@ -21,9 +26,16 @@ from agents.past import Past
 from agents.policies import Documents
 from agents.publishing import Publisher
 from agents.rebuild import Rebuild
+from agents.reconciliation import Pace, Reconciler, serve
 from agents.shadow import Shadow
 from agents.topic_id import topic_id
 from agents.upkeep import Upkeep
+from policy_store.change import Changes
+from policy_store.database import Database
+from policy_store.errors import StoreError
+from policy_store.signing import read_key_file
+from spendgate.cli.ledger import topic_offsets_of
+from spendgate.cli.reconcile_proofs import counters_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.model.topics import Topic, Topics, TopicsError, load_topics
@@ -96,6 +108,41 @@ def _record_ledger(kind: Kind, topic_of: Callable[[Topics], Topic]) -> Callable[
     return build_it
 
 
+def build_enforcement(config: Config, topics: Topics) -> App:
+    """The agent that renews leases, and counts what would be blocked."""
+    publisher, health = Publisher(), Health()
+    agent = enforcement_agent(
+        topics, RedisStore(config.redis), Database(config.store), config.store_keys, config.enforcement_key, publisher,
+        kafka=config.kafka, auth=config.security.aiokafka, name=config.instance or f"agent-{secrets.token_hex(4)}",
+    )  # fmt: skip
+    return make_app(
+        config.group,
+        bootstrap=config.kafka,
+        topic=topics.decisions.name,
+        handler=agent,
+        settings=Settings(group=config.group, instance_id=config.instance, credentials=config.security.credentials),
+        publisher=publisher,
+        health=health,
+    )
+
+
+def build_reconciliation(config: Config) -> Reconciler:
+    """The agent that proves stagings; it has no topic of its own to follow."""
+    logs.set_up(lambda: False)
+    if (port := os.environ.get(PORT, "")).isdecimal():
+        start_http_server(int(port), os.environ.get(HOST, "127.0.0.1"))
+    return Reconciler(
+        Changes(Database(config.store)),
+        read_key_file(config.store_key),
+        config.ledger or "",
+        lambda tenant: counters_of(config.kafka, config.redis, config.ledger, tenant),
+        lambda: topic_offsets_of(config.kafka),
+        f"reconciler-{secrets.token_hex(4)}",
+        config.bills,
+        Pace(*config.rounds),
+    )
+
+
 def _ledger_app(config: Config, topic: Topic, upkeep: Upkeep, open_book: Callable[[int, int], Book]) -> App:
     health = Health()
     agent = LedgerAgent(
@@ -131,8 +178,10 @@ ROLES: Mapping[str, Callable[[Config, Topics], App]] = {
     "ledger-decisions": _record_ledger(DECISIONS, lambda topics: topics.decisions),
     "ledger-checks": _record_ledger(CHECKS, lambda topics: topics.checks),
     "ledger-rejections": _record_ledger(REJECTIONS, lambda topics: topics.rejected),
+    "enforcement": build_enforcement,
 }
-USAGE = f"usage: python -m agents.app {' | '.join(ROLES)}"
+RECONCILIATION = "reconciliation"
+USAGE = f"usage: python -m agents.app {' | '.join((*ROLES, RECONCILIATION))}"
 
 
 def collect_less() -> None:
@@ -158,17 +207,19 @@ async def _require_fit(redis: str) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run an agent; returns the process's exit code."""
-    if len(arguments) != 1 or arguments[0] not in ROLES:
+    if len(arguments) != 1 or arguments[0] not in (*ROLES, RECONCILIATION):
         sys.stderr.write(USAGE + "\n")
         return WRONG_USAGE
     role = arguments[0]
     try:
         config = Config.from_environment(role)
-        if role == "worker":
+        if role == RECONCILIATION:
+            return serve(build_reconciliation(config))
+        if role in ("worker", "enforcement"):
             asyncio.run(_require_fit(config.redis))
         app = ROLES[role](config, load_topics())
         collect_less()
-    except (Fatal, TopicsError, ValueError) as error:
+    except (Fatal, TopicsError, StoreError, ValueError) as error:
         sys.stderr.write(f"spendgate: {one_line(error)}\n")
         return error.code if isinstance(error, Fatal) else WRONG_USAGE
     return run(app)

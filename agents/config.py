@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agents.delivery import Fatal
 from agents.ledger import Pace
@@ -15,6 +16,12 @@ WRONG_USAGE = 2
 RECORDING = ("ledger-decisions", "ledger-checks", "ledger-rejections")
 """The roles that meet no activations: they record what stands on a topic as it is."""
 PREFIX = "SPENDGATE_"
+NEEDED = {
+    "worker": ("KAFKA", "REDIS"),
+    "enforcement": ("KAFKA", "REDIS", "STORE", "STORE_KEYS", "ENFORCEMENT_KEY_FILE"),
+    "reconciliation": ("KAFKA", "REDIS", "LEDGER", "STORE", "STORE_KEY_FILE"),
+}
+"""What each role needs in the environment; the others need Kafka and the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,11 @@ class Config:
     SPENDGATE_GROUP (default ``spendgate-shadow``, or ``spendgate-`` and the role of a ledger agent),
     SPENDGATE_INSTANCE (a name for this process's slot, unique among live ones), SPENDGATE_KAFKA_SECURITY and what
     belongs to it; SPENDGATE_STORE_KEYS (public keys of the policy store, comma separated: whose activations the worker
-    and the agent of events obey) or SPENDGATE_DEV=1 (anybody's); for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS
+    and the agent of events obey, and whose certificates the enforcement agent believes) or SPENDGATE_DEV=1 (anybody's,
+    of activations); SPENDGATE_STORE (the policy store's URL) and SPENDGATE_ENFORCEMENT_KEY_FILE (the private key that
+    signs leases), which the enforcement agent needs; SPENDGATE_STORE_KEY_FILE (the policy store's private key),
+    SPENDGATE_BILLS (a folder) and, in seconds, SPENDGATE_RECONCILE_S and SPENDGATE_RECONCILE_COUNTERS_S, of the
+    reconciliation agent; for the ledger agents SPENDGATE_LEDGER_COMMIT_ROWS
     and, in seconds, SPENDGATE_LEDGER_COMMIT_S, SPENDGATE_LEDGER_CHECKPOINT_S, SPENDGATE_LEDGER_COMPACT_S and
     SPENDGATE_LEDGER_VACUUM_S (0: never), and SPENDGATE_LEDGER_KEEP_HOURS.
     """
@@ -38,11 +49,17 @@ class Config:
     pace: Pace = field(default_factory=Pace)
     timer: Timer = field(default_factory=Timer)
     trusts: Trust = anyone
+    store: str = ""
+    store_keys: tuple[str, ...] = ()
+    enforcement_key: Path = Path()
+    store_key: Path = Path()
+    bills: Path | None = None
+    rounds: tuple[float, float] = (300.0, 15.0)
 
     @classmethod
     def from_environment(cls, role: str = "worker") -> "Config":
         """Raises Fatal if something that ``role`` needs is not set, or is no number where one is expected."""
-        needed = ("KAFKA", "REDIS") if role == "worker" else ("KAFKA", "LEDGER")
+        needed = NEEDED.get(role, ("KAFKA", "LEDGER"))
         missing = [PREFIX + name for name in needed if not _said(name)]
         if missing:
             raise Fatal(f"expected {' and '.join(missing)} in the environment", WRONG_USAGE)
@@ -55,7 +72,13 @@ class Config:
             _said("LEDGER"),
             Pace(int(_number("LEDGER_COMMIT_ROWS", Pace().rows)), _number("LEDGER_COMMIT_S", Pace().seconds)),
             _timer(),
-            anyone if role in RECORDING else trust_of_environment(),
+            anyone if role in (*RECORDING, "enforcement", "reconciliation") else trust_of_environment(),
+            _said("STORE") or "",
+            _store_keys(),
+            Path(_said("ENFORCEMENT_KEY_FILE") or ""),
+            Path(_said("STORE_KEY_FILE") or ""),
+            Path(bills) if (bills := _said("BILLS")) else None,
+            (_number("RECONCILE_S", 300.0, least=0.5), _number("RECONCILE_COUNTERS_S", 15.0, least=0.5)),
         )
 
 
@@ -63,7 +86,7 @@ def trust_of_environment() -> Trust:
     """Whose activations are obeyed. Raises Fatal where the environment does not say."""
     if _said("DEV") == "1":
         return anyone
-    keys = [key.strip() for key in (_said("STORE_KEYS") or "").split(",") if key.strip()]
+    keys = list(_store_keys())
     if not keys:
         raise Fatal(
             "expected SPENDGATE_STORE_KEYS, the public keys of the policy store, in the environment "
@@ -74,6 +97,10 @@ def trust_of_environment() -> Trust:
         return Verifier(keys).is_signed
     except Refused as error:
         raise Fatal(f"SPENDGATE_STORE_KEYS: {error}", WRONG_USAGE) from None
+
+
+def _store_keys() -> tuple[str, ...]:
+    return tuple(key.strip() for key in (_said("STORE_KEYS") or "").split(",") if key.strip())
 
 
 def _timer() -> Timer:

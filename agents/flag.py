@@ -1,0 +1,139 @@
+"""The flag as the enforcement agent reads it: twice a second from the policy store, and believed for two seconds.
+
+Unreadable, unknown or stale is off, and so is what stands on a certificate that does not hold.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from agents.actuator import Enforced
+from policy_store import flags, policies
+from policy_store.database import Database
+from policy_store.errors import NotFound, StoreAway
+from policy_store.flags import OFF, FlagView
+from spendgate.engine.version import ENGINE_VERSION
+from spendgate.model.canonical import from_canonical
+from spendgate.model.enforcement import share_words
+from spendgate.reconcile.certificate import Certificate, Keys, Problem, Wanted, read, verify
+
+log = logging.getLogger(__name__)
+
+EVERY_S, BELIEVED_S = 0.5, 2.0
+
+
+@dataclass
+class FlagReader:
+    """What is to be enforced, as read last. ``keys``: the policy store's public keys. ``clock``: monotonic seconds."""
+
+    database: Database
+    keys: Keys
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    view: FlagView = OFF
+    _read_s: float = float("-inf")
+    _reserve_for_ms: dict[str, int] = field(default_factory=dict)
+    _begun: set[str] = field(default_factory=set)
+
+    def age_s(self) -> float:
+        """How long ago it was read."""
+        return self.clock() - self._read_s
+
+    def enforced(self) -> Iterator[Enforced]:
+        """All that the flag says is on, on certificates that hold."""
+        if self.age_s() > BELIEVED_S:
+            return
+        for tenant in self.view.stagings:
+            for each in self.view.enforced(tenant):
+                if self._problem(each) is None:
+                    yield Enforced(tenant, each.staging, each.policy, each.hash, each.certificate_id or "", each.share)
+
+    def settings(self, staging: Enforced) -> Mapping[str, int | str]:
+        """The settings that the staging's certificate binds."""
+        for each in self.view.enforced(staging.tenant):
+            if each.staging == staging.staging and each.certificate is not None:
+                found = read(each.certificate)
+                return found.settings if isinstance(found, Certificate) else {}
+        return {}
+
+    def why_not(self, tenant: str, staging: str) -> str | None:
+        """Why a staging is not to be enforced; None where it is."""
+        if self.age_s() > BELIEVED_S:
+            return "flag_unread"
+        found = next((each for each in self.view.stagings.get(tenant, ()) if each.staging == staging), None)
+        if found is None:
+            return "policy_off"
+        if tenant not in self.view.tenants_on:
+            return "tenant_off"
+        if not self.view.is_global_on:
+            return "global_off"
+        problem = self._problem(found)
+        return None if problem is None else f"certificate_{problem}"
+
+    def _problem(self, each: flags.Enforced) -> str | None:
+        if each.certificate is None:
+            return "missing"
+        wanted = Wanted(each.tenant, each.staging, each.policy, each.hash, None, ENGINE_VERSION)
+        problem: Problem | None = verify(each.certificate, self.keys, self.now(), wanted)
+        return None if problem is None else problem.code
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was read at all."""
+        return self._read_s > float("-inf")
+
+    def longest_ms(self, is_mine: Callable[[str], bool]) -> int:
+        """How long the longest reservation of some tenants may be kept; 0 where none can have been made: a check
+        reserves under a lease alone, and of none of their stagings one was ever granted."""
+        begun = [
+            self._reserve_for_ms[each.hash]
+            for tenant, stagings in self.view.stagings.items()
+            if is_mine(tenant)
+            for each in stagings
+            if each.begun_ms is not None or each.staging in self._begun
+        ]
+        return max(begun, default=0)
+
+    def words(self, tenant: str) -> str:
+        """What is enforced of a tenant, for a person in a hurry."""
+        if self.age_s() > BELIEVED_S or not self.view.enforced(tenant):
+            return "off"
+        return "; ".join(
+            f"{each.policy} ({each.staging}), {share_words(each.share)}, since "
+            f"{datetime.fromtimestamp(each.since_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}, on {each.certificate_id}"
+            for each in self.view.enforced(tenant)
+        )
+
+    def note_begun(self, stagings: Iterable[Enforced]) -> None:
+        """Note in the store that a first lease was granted: one that is missing later was lost. Raises StoreAway."""
+        new = [each for each in stagings if each.staging not in self._begun]
+        if new:
+            with self.database.begin() as connection:
+                flags.note_begun(connection, [each.staging for each in new], int(self.now().timestamp() * 1000))
+            self._begun.update(each.staging for each in new)
+
+    async def keep(self) -> None:
+        """Read on, until it is cancelled."""
+        while True:
+            try:
+                await asyncio.to_thread(self.read)
+            except (StoreAway, NotFound) as error:
+                log.warning("the flag cannot be read, which is off: %s", error)
+            await asyncio.sleep(EVERY_S)
+
+    def read(self) -> None:
+        """Read once. Raises StoreAway, NotFound."""
+        begun = self.clock()
+        with self.database.read() as connection:
+            view = flags.read_flags(connection)
+            for stagings in view.stagings.values():
+                for each in stagings:
+                    if each.hash not in self._reserve_for_ms:
+                        version = policies.require_version(connection, each.tenant, each.policy, each.hash)
+                        spec = from_canonical(version.document).spec
+                        self._reserve_for_ms[each.hash] = spec.enforcement.reserve_for_ms
+        self._begun &= {each.staging for stagings in view.stagings.values() for each in stagings}
+        self.view, self._read_s = view, begun
