@@ -33,6 +33,7 @@ from gateway_shadow.checking import Checker, warm
 from gateway_shadow.config import Config, Misconfigured
 from gateway_shadow.following import keep_following
 from gateway_shadow.guard import Guard
+from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.openapi import COMMON
@@ -71,6 +72,7 @@ GARBAGE = 50_000
 def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
     database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
+    checker = _checker(config, topics, database)
     return Parts(
         config=config,
         database=database,
@@ -79,8 +81,10 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         keeper=Doorkeeper(database),
         writer=writer,
         book=load_book(config.price_book),
-        recorder=Recorder(writer, topics.checks),
-        checker=_checker(config, topics, database),
+        recorder=Recorder(writer, topics),
+        checker=checker,
+        enforcer=None if checker is None else check.rules_of(config, checker, database),
+        held=HeldCalls(database),
         breaker=Breaker(),
         live=Live(config.kafka, topics.decisions.name, config.security),
         runner=Runner(
@@ -112,6 +116,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
         ]
+        if parts.enforcer is not None:
+            others.append(asyncio.create_task(parts.enforcer.keep_watching()))
         yield
         for each in others:
             each.cancel()

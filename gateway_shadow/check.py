@@ -1,30 +1,41 @@
 """The pre-call check: in shadow always allow, with what would have been said; recorded on ``spend.checks``.
 
-It never delays a call beyond its own time budget and never turns a fault of its own into a refusal.
+It never delays a call beyond its own time budget and never turns a fault of its own into a refusal, unless a policy
+that is enforced is closed. Whether a call is blocked is said in ``enforce`` alone.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from hashlib import sha256
+from typing import NamedTuple
 
+import msgspec
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse
 
 from gateway_shadow import metrics
 from gateway_shadow.auth import Caller, Sender
-from gateway_shadow.documents import Name
+from gateway_shadow.check_documents import SAID, Answer, Question, answer_of, question_of
+from gateway_shadow.checking import Checker
+from gateway_shadow.config import Config
+from gateway_shadow.enforce import Enforcer
+from gateway_shadow.enforcement_records import records_of
+from gateway_shadow.flag_watch import FlagWatch
+from gateway_shadow.held_calls import review_ids
+from gateway_shadow.holding import Hold
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.ratelimit import headers_of
+from gateway_shadow.ratelimit import headers_of, retry_after_s
+from gateway_shadow.ruling import ALLOWED, Rules, Ruling
+from policy_store.database import Database
 from policy_store.errors import StoreAway
+from policy_store.signing import Verifier
 from spendgate.model.check import Check, CheckFault
-from spendgate.model.decision import Decision, Reason, Verdict
+from spendgate.model.decision import Decision, Verdict
 from spendgate.model.event import Event
-from spendgate.model.money import MAX_COST_NANO_USD
-from spendgate.model.words import explain
 from spendgate.prices.cards import Tokens
 from window_counters.documents import NotOfTheMark
 from window_counters.protocol import StoreUnavailable, StoreUnfit
@@ -34,66 +45,31 @@ router = APIRouter(tags=["check"])
 
 PAUSE_S = 1.0
 """After Redis did not answer, checks are answered at once and without it for so long."""
-
-Tokens_ = Annotated[int, Field(ge=0, le=2**53 - 1, strict=True)]
-
-
-class Question(BaseModel):
-    """A call that is about to be made. The cost is the estimate, or what model and tokens cost by the price book."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {"team": "claims", "workflow": "prior-authorisation", "vendor": "openai", "model": "gpt-4o",
-                        "input_tokens": 2000, "output_tokens": 500},
-        },
-    )  # fmt: skip
-
-    team: Name | None = None
-    employee: Name | None = None
-    customer: Name | None = None
-    project: Name | None = None
-    workflow: Name | None = None
-    agent: Name | None = None
-    vendor: Name | None = None
-    model: Name | None = None
-    input_tokens: Tokens_ | None = None
-    output_tokens: Tokens_ | None = None
-    estimate_nano_usd: Annotated[int, Field(ge=0, le=MAX_COST_NANO_USD, strict=True)] | None = None
+BLOCKED = 429
 
 
-class ReasonDocument(BaseModel):
-    """What one rule would have said. Sums are those of the counters' mark."""
+class Judged(NamedTuple):
+    """What the policies say of a call; ``applied``: the offset up to which the counters were true."""
 
-    policy: str
-    stage: str
-    verdict: Verdict
-    code: str
-    words: str
-    limit_nano_usd: int | None
-    used_nano_usd: int | None
-    remaining_nano_usd: int | None
-    reset_at: datetime | None
-
-
-class Answer(BaseModel):
-    """``allow`` is true, whatever ``would_be`` says: this is shadow. The event that settles the call names the
-    ``check_id``. ``fault``: why there is no ``would_be``."""
-
-    allow: Literal[True] = True
-    check_id: str
-    would_be: Verdict | None
-    estimate_nano_usd: int | None
-    reasons: list[ReasonDocument] = []
+    decision: Decision | None = None
+    applied: int | None = None
     fault: CheckFault | None = None
 
 
-@router.post("/v1/check", responses=problems(413))
-async def check(question: Question, response: Response, caller: Sender, parts: Shared) -> Answer:
-    """What the policies would say of a call, before it is made."""
-    found = await asked(question, caller, parts)
-    response.headers.update(headers_of(found))
-    return _answer(found)
+class Asked(NamedTuple):
+    """A check and what became of it."""
+
+    check: Check
+    ruling: Ruling
+    reviews: Sequence[str] = ()
+
+
+@router.post(
+    "/v1/check", responses={**problems(413), BLOCKED: {"model": Answer, "description": "The call is blocked."}}
+)
+async def check(question: Question, caller: Sender, parts: Shared) -> Answer:
+    """What the policies would say of a call, before it is made; where one is enforced, whether it may be made."""
+    return _answered(await asked(question, caller, parts))  # type: ignore[return-value]  # (a response of that model)
 
 
 @router.api_route(
@@ -101,106 +77,120 @@ async def check(question: Question, response: Response, caller: Sender, parts: S
     status_code=200, include_in_schema=False,
 )  # fmt: skip
 async def ext_authz(request: Request, caller: Sender, parts: Shared) -> Response:
-    """Envoy's HTTP external authorization: 200 whatever would be said, which stands in the headers. What is known of
-    the call comes in headers ``x-spendgate-team``, ``-model``, ``-estimate-nano-usd`` and so on; what cannot be read
-    there is unknown."""
-    found = await asked(_of_headers(request.headers), caller, parts)
-    return Response(headers=headers_of(found))
+    """Envoy's HTTP external authorization: 200 unless an enforced policy blocks the call; what would be said stands in
+    the headers. What is known of the call comes in headers ``x-spendgate-team``, ``-model``, ``-estimate-nano-usd`` and
+    so on; what cannot be read there is unknown."""
+    found = await asked(question_of(request.headers), caller, parts)
+    return Response(headers=headers_of(found.check)) if found.check.allow else _answered(found)
 
 
-async def asked(question: Question, caller: Caller, parts: Parts) -> Check:
-    """Judge a question within the time budget, record it, and never fail."""
+def _answered(found: Asked) -> JSONResponse:
+    after_s = retry_after_s(found.ruling, found.check.time) if found.ruling.blocked else None
+    headers = headers_of(found.check) | ({} if after_s is None else {"Retry-After": str(after_s)})
+    answer = answer_of(found.check, found.ruling, found.reviews, after_s)
+    return JSONResponse(answer.model_dump(mode="json"), 200 if found.check.allow else BLOCKED, headers)
+
+
+async def asked(question: Question, caller: Caller, parts: Parts) -> Asked:
+    """Judge a question within the time budget, rule on it, record it, and never fail."""
     begun = time.perf_counter()
     now = datetime.now(UTC)
     event = _event(question, caller, now, parts)
-    decision, applied, fault = await _judged(event, now, parts)
-    found = Check(
-        check_id=event.id, tenant=caller.tenant, time=now, asked_by=caller.key_id,
-        **{name: getattr(event, name) for name in _SAID}, estimate_nano_usd=event.cost_nano_usd,
-        would_be=_verdict(decision, fault), applied=applied,
-        reasons=() if decision is None else decision.reasons, fault=fault,
-        took_us=int((time.perf_counter() - begun) * 1e6),
-    )  # fmt: skip
-    parts.recorder.record(found)
+    judged, ruling = await _ruled(event, now, parts)
+    reviews: Sequence[str] = ()
+    if ruling.blocked == "review" and judged.decision is not None:
+        judged, ruling, reviews = await _looked_at(event, now, parts, judged.decision, ruling)
+    found = _check(event, caller, judged, ruling, int((time.perf_counter() - begun) * 1e6))
+    parts.recorder.check(found)
+    for record in records_of(found, ruling):
+        parts.recorder.enforcement(record)
     metrics.CHECKS.labels(found.would_be or found.fault or "").inc()
     metrics.CHECK_S.observe(time.perf_counter() - begun)
-    return found
+    return Asked(found, ruling, reviews)
 
 
-_SAID = (
-    "team", "employee", "customer", "project", "workflow", "agent", "vendor", "model", "input_tokens", "output_tokens",
-)  # fmt: skip
+async def _ruled(event: Event, now: datetime, parts: Parts, approved: Iterable[str] = ()) -> tuple[Judged, Ruling]:
+    """What the policies say, and what enforcing makes of it: a call that is blocked reserves nothing."""
+    if parts.enforcer is None:
+        return await _judged(event, now, parts, None), ALLOWED
+    hold = parts.enforcer.hold(event, approved)
+    judged = await _judged(event, now, parts, hold)
+    ruling = parts.enforcer.rule(hold, judged.decision, judged.fault)
+    if hold is not None and ruling.blocked is not None:
+        parts.enforcer.give_back(hold)
+    return judged, ruling
 
 
-def _verdict(decision: Decision | None, fault: CheckFault | None) -> Verdict | None:
-    if fault is not None:
+async def _looked_at(
+    event: Event, now: datetime, parts: Parts, decision: Decision, ruling: Ruling
+) -> tuple[Judged, Ruling, Sequence[str]]:
+    """A held call: what people have said of it by now, and whom it waits for."""
+    held = msgspec.structs.replace(decision, decision_id=event.id, verdict="review", reasons=ruling.reasons)
+    outcomes = await parts.held.outcomes(held, {each.staging: each.document for each in ruling.enforced})
+    if "refuse" in outcomes.values():
+        return Judged(decision), ruling._replace(blocked="deny"), review_ids(held)
+    if not outcomes:
+        return Judged(decision), ruling, review_ids(held)
+    return *(await _ruled(event, now, parts, outcomes)), review_ids(held)
+
+
+def _check(event: Event, caller: Caller, judged: Judged, ruling: Ruling, took_us: int) -> Check:
+    decision = judged.decision
+    return Check(
+        check_id=event.id, tenant=caller.tenant, time=event.time, asked_by=caller.key_id,
+        **{name: getattr(event, name) for name in SAID}, estimate_nano_usd=event.cost_nano_usd,
+        allow=ruling.blocked is None, blocked=ruling.blocked,
+        enforced=tuple(each.staging for each in ruling.enforced), would_be=_verdict(judged), applied=judged.applied,
+        reasons=() if decision is None else decision.reasons, fault=judged.fault, took_us=took_us,
+    )  # fmt: skip
+
+
+def _verdict(judged: Judged) -> Verdict | None:
+    if judged.fault is not None:
         return None
-    return "approve" if decision is None else decision.verdict
+    return "approve" if judged.decision is None else judged.decision.verdict
 
 
 def _event(question: Question, caller: Caller, now: datetime, parts: Parts) -> Event:
     """The question as the call that it is about."""
-    said = {name: getattr(question, name) for name in _SAID}
+    said = {name: getattr(question, name) for name in SAID}
     cost = question.estimate_nano_usd
     if cost is None and question.model is not None:
         tokens = Tokens(question.input_tokens, question.output_tokens, None, None, None)
         price, _ = parts.book.assess(question.vendor, question.model, now, tokens)
         cost = None if price is None else price.cost_nano_usd
-    return Event(
-        id=f"chk-{parts.changes.fresh()}", source="check", tenant=caller.tenant, time=now, cost_nano_usd=cost, **said
-    )
+    name = f"chk-{_named(caller.tenant, question.request_id) or parts.changes.fresh()}"
+    return Event(id=name, source="check", tenant=caller.tenant, time=now, cost_nano_usd=cost, **said)
 
 
-async def _judged(event: Event, now: datetime, parts: Parts) -> tuple[Decision | None, int | None, CheckFault | None]:
+def _named(tenant: str, request_id: str | None) -> str | None:
+    """The same for the same request, so that asking again asks for nothing more."""
+    return None if request_id is None else sha256(f"{tenant} {request_id}".encode()).hexdigest()[:32]
+
+
+async def _judged(event: Event, now: datetime, parts: Parts, hold: Hold | None) -> Judged:
     if parts.checker is None or parts.breaker.is_open():
-        return None, None, "store_away"
+        return Judged(fault="store_away")
     try:
         async with asyncio.timeout(parts.config.limits.check_s):
-            decision, mark = await parts.checker.check(event, now)
+            decision, mark = await parts.checker.check(event, now, hold)
     except TimeoutError:
-        return None, None, "slow"
+        return Judged(fault="slow")
     except (StoreUnavailable, StoreUnfit, StoreAway, OSError):
         parts.breaker.trip(PAUSE_S)
-        return None, None, "store_away"
+        return Judged(fault="store_away")
     except NotOfTheMark:
-        return None, None, "behind"
+        return Judged(fault="behind")
     except LookupError:
-        return None, None, "unknown_policy"
+        return Judged(fault="unknown_policy")
     except Exception as error:  # noqa: BLE001 - whatever it is, a call must not be refused by it
         log.error("a check failed: %s", type(error).__name__)
-        return None, None, "fault"
-    return decision, None if mark is None else mark.offset, None
+        return Judged(fault="fault")
+    return Judged(decision, None if mark is None else mark.offset)
 
 
-def _answer(found: Check) -> Answer:
-    return Answer(
-        check_id=found.check_id, would_be=found.would_be, estimate_nano_usd=found.estimate_nano_usd,
-        reasons=[_reason(each) for each in found.reasons], fault=found.fault,
-    )  # fmt: skip
-
-
-def _reason(reason: Reason) -> ReasonDocument:
-    return ReasonDocument(
-        policy=reason.policy, stage=reason.stage, verdict=reason.verdict, code=reason.code, words=explain(reason),
-        limit_nano_usd=reason.limit_nano_usd, used_nano_usd=reason.used_before_nano_usd,
-        remaining_nano_usd=reason.remaining_nano_usd, reset_at=reason.reset_at,
-    )  # fmt: skip
-
-
-def _of_headers(headers: Mapping[str, str]) -> Question:
-    """What the headers say, field by field; what is no value of the field is left out."""
-    said: dict[str, str | int] = {}
-    for name in (*_SAID, "estimate_nano_usd"):
-        value = headers.get(f"x-spendgate-{name.replace('_', '-')}")
-        if value is not None:
-            said.update(_kept(name, value))
-    return Question.model_validate(said)
-
-
-def _kept(name: str, value: str) -> Iterable[tuple[str, str | int]]:
-    try:
-        whole = int(value) if name.endswith(("_tokens", "_usd")) else value
-        Question.model_validate({name: whole})
-    except ValueError:
-        return []
-    return [(name, whole)]
+def rules_of(config: Config, checker: Checker, database: Database) -> Rules:
+    """What rules on this door's checks, for the composition root."""
+    verifier = Verifier(list(config.enforcement_keys)) if config.enforcement_keys else None
+    flags = FlagWatch(database, checker.policies.now)
+    return Enforcer(flags, checker.store.reservations, checker.partition, verifier)

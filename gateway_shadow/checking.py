@@ -5,10 +5,12 @@ know yet. A tenant's program is compiled once for each set of stagings, in a thr
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from gateway_shadow.holding import Hold
+from gateway_shadow.staged_policies import StagedPolicies
 from spendgate.engine.calls import Calls, time_ms
 from spendgate.engine.decisions import Judgement, Source
 from spendgate.engine.glance import Glance, is_enough
@@ -20,10 +22,8 @@ from spendgate.model.partition import partition_of
 from spendgate.model.policy import Policy
 from spendgate.model.topics import Topic
 from window_counters.documents import document_names, document_of
-from window_counters.protocol import CounterStore, Mark, PartitionId, Read, Snapshot
-
-Policies = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Policy]]]
-"""A tenant's policies by hash. Raises LookupError for one that is not known."""
+from window_counters.protocol import Mark, PartitionId, Read, Snapshot
+from window_counters.redis_store import RedisStore
 
 MAX_KEYS = 50_000
 """Past this many combinations of ``per`` values a tenant's judge is made anew."""
@@ -52,45 +52,68 @@ class _Program:
 class Checker:
     """Judges calls beforehand. Raises StoreUnavailable, NotOfTheMark, and what ``policies`` raises."""
 
-    store: CounterStore
+    store: RedisStore
     topic: Topic
-    policies: Policies
+    policies: StagedPolicies
     _known: dict[str, _Program] = field(default_factory=dict)
     _learning: dict[str, "asyncio.Task[_Program]"] = field(default_factory=dict)
 
-    async def check(self, event: Event, now: datetime) -> tuple[Decision | None, Mark | None]:
-        """What would be said of a call now, and of which mark the counters are; None where nothing is staged."""
+    async def check(self, event: Event, now: datetime, hold: Hold | None = None) -> tuple[Decision | None, Mark | None]:
+        """What would be said of a call now, and of which mark the counters are; None where nothing is staged.
+
+        ``hold``: reads in the place of this, and reserves; its reservation is given back if it was for other stagings
+        than those in force by now.
+        """
         while True:
             program = self._known.get(event.tenant) or await self._learnt(event.tenant)
             async with program.in_use:
                 try:
-                    decision, snapshot = await self._judge(program, event, now)
+                    decision, snapshot = await self._judge(program, event, now, hold)
                 finally:
                     program.clear()
             if program.is_of(document_of(snapshot, event.tenant)):
                 self._let_go_of_many_keys(event.tenant, program)
                 return decision, snapshot.mark
+            if hold is not None:
+                await hold.release(self.partition(event.tenant))
             if self._known.get(event.tenant) is program:
                 del self._known[event.tenant]
 
-    async def _judge(self, program: _Program, event: Event, now: datetime) -> tuple[Decision | None, Snapshot]:
+    async def _judge(
+        self, program: _Program, event: Event, now: datetime, hold: Hold | None
+    ) -> tuple[Decision | None, Snapshot]:
         judge = program.judge
         prepared = judge.prepare(_calls(event, now))
         glance = Glance(judge, prepared)
-        snapshot = await self._read(event.tenant, glance.unloaded())
+        if hold is None:
+            snapshot = await self._read(event.tenant, glance.unloaded())
+        else:
+            snapshot = await hold.read(self.partition(event.tenant), judge, prepared, glance)
         glance.load(snapshot.cells)
         judged = judge.consider(prepared)
-        if not is_enough(judged):
-            program.clear()
-            judged, snapshot = await self._judged_by_all(judge, event, now)
-        decisions = judge.decisions(self._source(event.tenant), judged, now)
-        return (decisions[0] if decisions and program.document.stagings else None), snapshot
+        decision = self._decision(program, judged, now)
+        if is_enough(judged):
+            return decision, snapshot
+        program.clear()
+        judged, later = await self._judged_by_all(judge, event, now, hold)
+        by_all = self._decision(program, judged, now)
+        if hold is not None and decision is not None and by_all is not None and by_all.verdict != decision.verdict:
+            return decision, snapshot  # what was reserved or refused went by the first reading
+        return by_all, later
 
-    async def _judged_by_all(self, judge: Tenant, event: Event, now: datetime) -> tuple[Judgement, Snapshot]:
+    def _decision(self, program: _Program, judged: Judgement, now: datetime) -> Decision | None:
+        if not program.document.stagings:
+            return None
+        return program.judge.decisions(self._source(program.judge.name), judged, now)[0]
+
+    async def _judged_by_all(
+        self, judge: Tenant, event: Event, now: datetime, hold: Hold | None
+    ) -> tuple[Judgement, Snapshot]:
         """Judge by every bucket: a breached rolling budget says when the call would fit."""
         prepared = judge.prepare(_calls(event, now))
-        snapshot = await self._read(event.tenant, judge.unloaded())
-        judge.load(snapshot.cells)
+        wanted = judge.unloaded()
+        snapshot = await self._read(event.tenant, wanted)
+        judge.load(snapshot.cells if hold is None else hold.with_reserved(wanted, snapshot.cells))
         return judge.consider(prepared), snapshot
 
     async def _learnt(self, tenant: str) -> _Program:
@@ -114,17 +137,18 @@ class Checker:
         return program
 
     async def _read(self, tenant: str, cells: Mapping[str, Sequence[str]]) -> Snapshot:
-        return await self.store.read(self._partition(tenant), Read(tenants=document_names([tenant]), cells=cells))
+        return await self.store.read(self.partition(tenant), Read(tenants=document_names([tenant]), cells=cells))
 
     def _let_go_of_many_keys(self, tenant: str, program: _Program) -> None:
         if program.judge.counters.keys_known > MAX_KEYS:
             self._known.pop(tenant, None)
 
-    def _partition(self, tenant: str) -> PartitionId:
+    def partition(self, tenant: str) -> PartitionId:
+        """Where a tenant's counters are."""
         return PartitionId(self.topic.name, partition_of(tenant.encode(), self.topic.partitions))
 
     def _source(self, tenant: str) -> Source:
-        return Source(self.topic.name, "", self._partition(tenant).partition)
+        return Source(self.topic.name, "", self.partition(tenant).partition)
 
 
 def _calls(event: Event, now: datetime) -> Calls:

@@ -38,9 +38,11 @@ class Config:
     SPENDGATE_LEDGER (a folder or URL; simulations need it), SPENDGATE_REDIS (checks need it), SPENDGATE_HTTP_HOST
     (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
     default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
-    (default 10: how long Kafka may take to acknowledge), SPENDGATE_JOBS (default 2: simulations at a time, of stored
-    versions, and as many of drafts), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only
-    tenant, where there is one)."""
+    (default 10: how long Kafka may take to acknowledge), SPENDGATE_CHECK_S (default 0.05: the time budget of a check),
+    SPENDGATE_JOBS (default 2: simulations at a time, of stored versions, and as many of drafts),
+    SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated; without them nothing can be
+    enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
+    there is one)."""
 
     kafka: str
     store: str
@@ -54,6 +56,7 @@ class Config:
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
     jobs: int = 2
+    enforcement_keys: tuple[str, ...] = ()
     home_tenant: str | None = None
 
     @classmethod
@@ -72,7 +75,11 @@ class Config:
             _said("REDIS"),
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
-            Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)), _jobs(),
+            Limits(
+                acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s),
+                check_s=_seconds("CHECK_S", Limits().check_s),
+            ), _jobs(),
+            tuple(key.strip() for key in (_said("ENFORCEMENT_KEYS") or "").split(",") if key.strip()),
             _said("HOME_TENANT"),
         )  # fmt: skip
 

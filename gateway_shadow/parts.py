@@ -10,9 +10,11 @@ from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
+from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.recording import Recorder
+from gateway_shadow.ruling import Rules
 from gateway_shadow.simulation_runner import Runner
 from policy_store.change import Changes
 from policy_store.database import Database
@@ -33,6 +35,8 @@ class Parts:
     book: PriceBook
     recorder: Recorder
     checker: Checker | None
+    enforcer: Rules | None
+    held: HeldCalls
     breaker: Breaker
     live: Live
     runner: Runner

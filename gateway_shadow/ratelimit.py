@@ -4,8 +4,10 @@
 most (RFC 9651), so amounts are whole micro-USD, rounded down, which the unit says.
 """
 
+import math
 from datetime import datetime
 
+from gateway_shadow.ruling import Ruling
 from spendgate.model.check import Check
 from spendgate.model.decision import Reason
 
@@ -19,8 +21,12 @@ def headers_of(check: Check) -> dict[str, str]:
     found = {
         "X-Spendgate-Check-Id": check.check_id,
         "X-Spendgate-Would-Be": check.would_be or "unknown",
-        "X-Spendgate-Mode": "shadow",
+        "X-Spendgate-Mode": "enforced" if check.enforced else "shadow",
     }
+    if check.enforced:
+        found["X-Spendgate-Enforced"] = " ".join(check.enforced)
+    if check.blocked is not None:
+        found["X-Spendgate-Blocked"] = check.blocked
     if check.fault is not None:
         found["X-Spendgate-Fault"] = check.fault
     budgets = [reason for reason in check.reasons if reason.remaining_nano_usd is not None]
@@ -28,6 +34,24 @@ def headers_of(check: Check) -> dict[str, str]:
         nearest = min(budgets, key=lambda reason: reason.remaining_nano_usd or 0)
         found |= _budget(nearest, check.time)
     return found
+
+
+LOOK_AGAIN_S = 10
+"""After so long it pays to ask again whether a person has answered."""
+RECOVERED_S = 2
+"""A fault of ours may have passed by then."""
+
+
+def retry_after_s(ruling: Ruling, now: datetime) -> int | None:
+    """When a blocked call may be tried again, in whole seconds; None where time alone does not help."""
+    if ruling.blocked == "review":
+        return LOOK_AGAIN_S
+    if ruling.is_refused_by_fault:
+        return RECOVERED_S
+    resets = [reason.reset_at for reason in ruling.reasons]
+    if not resets or None in resets:
+        return None
+    return max(1, math.ceil((max(filter(None, resets)) - now).total_seconds()))
 
 
 def _budget(reason: Reason, now: datetime) -> dict[str, str]:

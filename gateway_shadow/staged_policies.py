@@ -27,6 +27,10 @@ class StagedPolicies:
             known.update(await run_in_threadpool(self._read, tenant, missing))
         return known
 
+    def now(self, tenant: str, hashes: Iterable[str]) -> Mapping[str, Policy]:
+        """The same, for a thread that may wait."""
+        return self._read(tenant, list(dict.fromkeys(hashes)))
+
     def _read(self, tenant: str, hashes: list[str]) -> dict[str, Policy]:
         wanted = select(versions.c.hash, versions.c.document).where(
             versions.c.tenant == tenant, versions.c.hash.in_(hashes)
