@@ -45,9 +45,10 @@ def bill(off_nano_usd: int = 0, *, final: bool = True) -> BillResult:
     bucket = Bucket(day="2026-06-14", billed_nano_usd=10**9 + off_nano_usd, ledger_nano_usd=10**9,
                     tolerance_nano_usd=10_000_000)  # fmt: skip
     return BillResult(
-        file_hash="0" * 64, final=final, calendar="UTC", first_day="2026-06-14", last_day="2026-06-14", currency="USD",
-        total_buckets=1, differing_buckets=int(off_nano_usd > 10_000_000), billed_nano_usd=bucket.billed_nano_usd,
-        ledger_nano_usd=10**9, unattributed_billed_nano_usd=0, unattributed_ledger_nano_usd=0, buckets=(bucket,),
+        file_hash="0" * 64, final=final, whole=True, calendar="UTC", first_day="2026-06-14", last_day="2026-06-14",
+        currency="USD", total_buckets=1, differing_buckets=int(off_nano_usd > 10_000_000),
+        billed_nano_usd=bucket.billed_nano_usd, ledger_nano_usd=10**9, unattributed_billed_nano_usd=0,
+        unattributed_ledger_nano_usd=0, buckets=(bucket,),
     )  # fmt: skip
 
 

@@ -1,0 +1,86 @@
+"""What a fault of ours means where something is enforced: an open policy lets the call through and says so, a closed
+one refuses it; and off is off, whatever is away."""
+
+from datetime import UTC, datetime
+
+import httpx
+from redis import Redis
+
+from tests.door.conftest import TENANT
+from tests.enforcing.conftest import MakeScene
+from tests.enforcing.scene import Scene
+from tests.enforcing.test_flip import DOLLAR, capped
+from tests.live.samples import budget, call, policy
+from tests.live.waiting import until
+from tests.stack import OwnKafka, OwnRedis
+
+OBEYED_S = 2.0
+
+
+def of(scene: Scene, team: str) -> httpx.Response:
+    """A call of a team that costs hardly anything."""
+    return scene.ask(team=team, estimate_nano_usd=1)
+
+
+def both(scene: Scene) -> None:
+    """An open policy for team red and a closed one for team blue, of which red has used up its cap."""
+    for team, mode in (("red", "open"), ("blue", "closed")):
+        rules = budget("1", {"calendar": "day"}, ["team"])
+        made = policy(
+            f"{mode}-cap", rules, scope={"team": [team]}, enforcement={"fail_mode": mode, "reserve_for": "1m"}
+        )
+        staging = scene.staged(made)
+        if team == "red":
+            scene.levels_on()
+        scene.flipped(staging)
+        scene.wait_for_lease(staging)
+    scene.send(call(TENANT, 1, datetime.now(UTC), DOLLAR))
+    scene.world.settle()
+    until(lambda: of(scene, "red").status_code == 429, "the cap to be reached", 20)
+
+
+def test_while_redis_is_away_open_lets_through_and_closed_refuses(make_scene: MakeScene, own_redis: OwnRedis) -> None:
+    redis = own_redis()
+    scene = make_scene(redis_url=redis.url)
+    both(scene)
+    redis.kill()
+    until(lambda: of(scene, "red").status_code == 200, "open to let through", 10)
+    refused = of(scene, "blue")
+    assert (refused.status_code, refused.json()["not_enforced"]) == (
+        429, [{"policy": "closed-cap", "why": "store_away", "fail_mode": "closed"}],
+    )  # fmt: skip
+    assert int(refused.headers["retry-after"]) > 0
+    assert of(scene, "green").status_code == 200
+    kinds = {"let_through": "open-cap", "refused_by_fault": "closed-cap"}
+    until(
+        lambda: {each.kind: each.policy for each in scene.records() if each.kind in kinds} == kinds, "records of it", 20
+    )
+
+
+def test_a_redis_that_was_emptied_enforces_nothing_until_no_reservation_can_be_missing(
+    make_scene: MakeScene, own_redis: OwnRedis
+) -> None:
+    redis = own_redis()
+    scene = make_scene(redis_url=redis.url)
+    both(scene)
+    assert scene.ask(team="blue", estimate_nano_usd=DOLLAR // 2).status_code == 200
+    with Redis.from_url(redis.url) as client:
+        client.flushall()
+    # Half of blue's cap is promised to a call under way, and Redis knows nothing of it any more.
+    assert of(scene, "blue").status_code == 429
+    assert of(scene, "red").status_code == 200
+    until(lambda: {"doubted", "lost"} <= {each.kind for each in scene.records()}, "the agent to notice", 20)
+    scene.world.settle()
+    assert of(scene, "blue").status_code == 429
+
+
+def test_off_is_obeyed_within_two_seconds_though_kafka_is_away(make_scene: MakeScene, own_kafka: OwnKafka) -> None:
+    kafka = own_kafka()
+    scene = make_scene(kafka.bootstrap)
+    staging = scene.enforced(capped("1", fail_mode="closed"))
+    scene.send(call(TENANT, 1, datetime.now(UTC), DOLLAR))
+    scene.world.settle()
+    until(lambda: of(scene, "red").status_code == 429, "the cap to be reached", 20)
+    kafka.kill()
+    scene.off(staging)
+    until(lambda: of(scene, "red").status_code == 200, "off to be obeyed", OBEYED_S)

@@ -1,0 +1,114 @@
+"""The ways of enforcing, on one scene: a share of owners, reviews that wait, and what shadow beside it never does."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from dev.stack import Stack
+from policy_store import reviews
+from spendgate.model.enforcement import Share
+from tests.door.conftest import TENANT
+from tests.enforcing.scene import Scene
+from tests.enforcing.test_flip import DOLLAR
+from tests.live.samples import budget, call, policy
+from tests.live.waiting import until
+from tests.live.world import World
+
+ASKED = 30
+
+
+@pytest.fixture(scope="module")
+def scene(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One scene for the module: each test scopes its policies to a workflow of its own."""
+    folder = tmp_path_factory.mktemp("ways")
+    world = World(stack.bootstrap, stack.redis_url, folder)
+    made = Scene(world, folder)
+    world.worker()
+    made.agent()
+    made.levels_on()
+    yield made
+    made.close()
+    world.close()
+
+
+def asked(scene: Scene, **question: Any) -> list[int]:
+    """The statuses of some calls of employees e0, e1 and so on."""
+    return [scene.ask(employee=f"e{n}", estimate_nano_usd=1, **question).status_code for n in range(ASKED)]
+
+
+def on(scene: Scene, made: Any, share: Share | None = None) -> str:
+    """A policy that is enforced by now; the upper levels are on already."""
+    staging = scene.staged(made)
+    scene.flipped(staging, share)
+    scene.wait_for_lease(staging)
+    return staging
+
+
+def test_a_share_is_enforced_for_the_same_owners_each_time_and_for_nobody_else(scene: Scene) -> None:
+    nothing = policy(
+        "share", {"boundary": {"models": {"deny": ["*"]}, "on_breach": "deny"}}, scope={"workflow": ["share"]}
+    )
+    on(scene, nothing, Share(by="employee", percent=40))
+    question = {"workflow": "share", "model": "gpt"}
+    until(lambda: 429 in asked(scene, **question), "the share to be enforced", 20)
+    first = asked(scene, **question)
+    assert first == asked(scene, **question)
+    assert 0.1 * ASKED < first.count(429) < 0.7 * ASKED
+
+
+def test_a_held_call_goes_on_once_a_person_has_approved_it_and_reserves_then(scene: Scene) -> None:
+    rules = budget("0.000000005", {"calendar": "day"}, on_breach="review"), budget("1", {"lifetime": True})
+    on(scene, policy("held", *rules, scope={"workflow": ["held"]}))
+    question = {"workflow": "held", "estimate_nano_usd": 10, "request_id": "request-1"}
+    until(lambda: scene.ask(**question).status_code == 429, "the call to be held", 20)
+    held = scene.ask(**question).json()
+    assert (held["blocked"], len(held["reviews"]), held["retry_after_s"]) == ("review", 1, 10)
+    assert not any("held" in name for name in scene.reserved())
+    with scene.door.changes().of(TENANT, "reviewer") as change:
+        found = reviews.require(change.connection, TENANT, held["reviews"][0])
+        reviews.answer(change, found.id, found.revision, "approve", None)
+    let_go = scene.ask(**question)
+    assert (let_go.status_code, let_go.json()["check_id"]) == (200, held["check_id"])
+    assert sorted(scene.reserved().values())[-2:] == [10, 10]
+    assert scene.ask(workflow="held", estimate_nano_usd=10).status_code == 429
+
+
+def test_a_held_call_that_a_person_has_refused_is_denied(scene: Scene) -> None:
+    on(scene, policy("asks", {"review": {"when": {"cost_usd_over": "0.5"}}}, scope={"workflow": ["asks"]}))
+    question = {"workflow": "asks", "estimate_nano_usd": DOLLAR, "request_id": "request-2"}
+    until(lambda: scene.ask(**question).status_code == 429, "the call to be held", 20)
+    with scene.door.changes().of(TENANT, "reviewer") as change:
+        found = reviews.require(change.connection, TENANT, scene.ask(**question).json()["reviews"][0])
+        reviews.answer(change, found.id, found.revision, "refuse", "too dear")
+    denied = scene.ask(**question)
+    assert (denied.status_code, denied.json()["blocked"]) == (429, "deny")
+    assert scene.ask(workflow="asks", estimate_nano_usd=1).status_code == 200
+
+
+def test_shadow_beside_what_is_enforced_blocks_nothing_and_changes_nothing_of_it(scene: Scene) -> None:
+    scene.staged(policy("strict", budget("0", {"calendar": "day"}, ["team"]), scope={"workflow": ["beside"]}))
+    enforced = policy("loose", budget("1", {"calendar": "day"}, ["team"]), scope={"workflow": ["beside"]})
+    on(scene, enforced)
+    scene.send(call(TENANT, "beside", datetime.now(UTC), DOLLAR - 10))
+    scene.world.settle()
+    question = {"workflow": "beside", "team": "red"}
+    until(lambda: scene.ask(**question, estimate_nano_usd=1).json()["would_be"] == "deny", "shadow to look on", 20)
+    allowed = scene.ask(**question, estimate_nano_usd=1)
+    assert allowed.status_code == 200
+    assert [each["stage"] for each in allowed.json()["reasons"] if each["verdict"] == "deny"] == ["shadow"]
+
+
+def test_while_the_flag_is_off_nothing_that_could_block_is_written_anywhere(scene: Scene) -> None:
+    staging = scene.staged(policy("off", budget("0", {"calendar": "day"}), scope={"workflow": ["off"]}))
+    scene.send(call(TENANT, "off", datetime.now(UTC), DOLLAR))
+    scene.world.settle()
+    until(lambda: scene.ask(workflow="off", estimate_nano_usd=1).json()["would_be"] == "deny", "shadow to look on", 20)
+    assert set(asked(scene, workflow="off")) == {200}
+    with Redis.from_url(scene.world.redis_url) as client:
+        assert staging.encode() not in client.hgetall(scene.keys.leases(TENANT))
+    assert not any(name.startswith(staging) for name in scene.reserved())
+    kinds = {each.kind for each in scene.records() if each.staging == staging}
+    assert kinds <= {"would_block"}
