@@ -60,7 +60,8 @@ class Parts(NamedTuple):
     secret: str
 
 
-def _random(count: int) -> str:
+def random_text(count: int) -> str:
+    """So many random letters and digits; 43 have 256 bits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(count))
 
 
@@ -82,18 +83,19 @@ def parse(text: str) -> Parts | None:
     return Parts(body[len(PREFIX) : len(PREFIX) + _ID_CHARS], body[-_SECRET_CHARS:])
 
 
-def _sha256(secret: str) -> str:
+def sha256_text(secret: str) -> str:
+    """A secret's SHA-256, in hex."""
     return sha256(secret.encode()).hexdigest()
 
 
 def proves(secret: str, key: ApiKey | None) -> bool:
     """Whether a secret is the key's, in a time that tells nothing; as long for a key that there is not."""
-    return proves_hash(secret, key.secret_sha256 if key is not None else _sha256("")) and key is not None
+    return proves_hash(secret, key.secret_sha256 if key is not None else sha256_text("")) and key is not None
 
 
 def proves_hash(secret: str, secret_sha256: str) -> bool:
     """Whether a secret has this hash, in a time that tells nothing."""
-    return hmac.compare_digest(_sha256(secret), secret_sha256)
+    return hmac.compare_digest(sha256_text(secret), secret_sha256)
 
 
 def create(
@@ -102,9 +104,9 @@ def create(
     """A new key for the change's tenant. Raises Refused for an expiry that has passed."""
     if expires_ms is not None and expires_ms <= change.now_ms:
         raise Refused("bad_expiry", "expires: expected a time that has not passed")
-    id_, secret = _random(_ID_CHARS), _random(_SECRET_CHARS)
+    id_, secret = random_text(_ID_CHARS), random_text(_SECRET_CHARS)
     key = ApiKey(
-        id_, change.tenant, person, role, _sha256(secret), change.who, change.now_ms, expires_ms, None, replaces
+        id_, change.tenant, person, role, sha256_text(secret), change.who, change.now_ms, expires_ms, None, replaces
     )
     change.connection.execute(insert(api_keys).values(**key._asdict()))
     change.note("create", f"key {id_}", None, {"person": person, "role": role, "expires_ms": expires_ms})

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from policy_store.errors import Refused
@@ -25,6 +27,12 @@ class Signer:
     def sign(self, content: bytes) -> str:
         """The signature of some bytes, ``<key id>:<base64>``."""
         return f"{self.key_id}:{b64encode(self._key.sign(content)).decode()}"
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for another purpose (HKDF, RFC 5869): the same in every process with this key, and they tell nothing
+        of it."""
+        raw = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return HKDF(SHA256(), 32, salt=None, info=f"spendgate {purpose}".encode()).derive(raw)
 
     def signed(self, activation: Activation) -> Activation:
         """The activation with its signature."""

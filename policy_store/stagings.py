@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, insert, select, update
 
-from policy_store import flags, tenants
+from policy_store import flags, people, tenants
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused, Stale
 from policy_store.lifecycle import LIVE, Action, StagingState, after, why_not
@@ -64,7 +64,7 @@ def approve(change: Change, id_: str, revision: int, signer: Signer, why: str | 
     """
     found = _for_move(change, id_, revision, "approve")
     version = require_version(change.connection, change.tenant, found.policy, found.hash)
-    alone = change.who == version.author
+    alone = people.is_same(change.who, version.author)
     if alone and not tenants.require(change.connection, change.tenant).one_person:
         raise Refused(
             "own_work",

@@ -400,4 +400,62 @@ flip_requests = Table(
     Column("decided_ms", BigInteger),
     Index(None, "tenant", "asked_ms"),
     Index(None, "level", "subject", "state"),
+people = Table(
+    "people",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("person", _NAME, nullable=False),
+    Column("issuer", String(300)),
+    Column("subject", String(255)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger),
+    UniqueConstraint("issuer", "subject"),
+)
+"""``name``: as a provider says it; ``person``: who that is here; ``issuer`` and ``subject``: the account behind it."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", _NAME, primary_key=True),
+    Column("secret_sha256", _HASH, nullable=False),
+    Column("tenant", _NAME, nullable=False),
+    Column("person", _NAME, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("key_id", String(16)),
+    Column("rules", _HASH),
+    Column("id_token_sealed", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Column("idle_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("ended_by", _NAME),
+    ForeignKeyConstraint(["tenant"], ["tenants.name"]),
+    ForeignKeyConstraint(["key_id"], ["api_keys.id"]),
+    Index(None, "expires_ms"),
+    Index(None, "person"),
+)
+
+session_grants = Table(
+    "session_grants",
+    metadata,
+    Column("session", _NAME, primary_key=True),
+    Column("tenant", _NAME, primary_key=True),
+    Column("role", String(16), primary_key=True),
+    ForeignKeyConstraint(["session"], ["sessions.id"]),
+    Index(None, "tenant"),
+)
+
+login_codes = Table(
+    "login_codes",
+    metadata,
+    Column("code_sha256", _HASH, primary_key=True),
+    Column("session", _NAME, nullable=False),
+    Column("tenant", _NAME, nullable=False),
+    Column("person", _NAME, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("challenge", String(64), nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    ForeignKeyConstraint(["session"], ["sessions.id"]),
+    Index(None, "session"),
 )
