@@ -21,6 +21,7 @@ from gateway_shadow import (
     manage_people,
     manage_policies,
     manage_reviews,
+    manage_sessions,
     manage_simulations,
     manage_stagings,
     problems,
@@ -36,6 +37,8 @@ from gateway_shadow.guard import Guard
 from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
+from gateway_shadow.login.parts import login_of
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
 from gateway_shadow.recording import Recorder
@@ -61,8 +64,10 @@ from window_counters.redis_store import RedisStore
 
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
-    manage_reviews, read_ledger, watch_decisions, health,
+    manage_reviews, manage_sessions, read_ledger, watch_decisions, health, sign_in,
 )  # fmt: skip
+BY_PROVIDER = (sign_in_oidc, sign_in_cli)
+"""Not there unless a provider is configured."""
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
 GARBAGE = 50_000
@@ -73,12 +78,13 @@ def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
     database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
     checker = _checker(config, topics, database)
+    changes, signer, keeper = Changes(database), read_key_file(config.key_file), Doorkeeper(database)
     return Parts(
         config=config,
         database=database,
-        changes=Changes(database),
-        signer=read_key_file(config.key_file),
-        keeper=Doorkeeper(database),
+        changes=changes,
+        signer=signer,
+        keeper=keeper,
         writer=writer,
         book=load_book(config.price_book),
         recorder=Recorder(writer, topics),
@@ -90,6 +96,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         runner=Runner(
             Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
         ),
+        login=login_of(config.login, changes, signer, keeper.patience),
     )
 
 
@@ -138,7 +145,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
-    for each in ROUTES:
+    for each in (*ROUTES, *(BY_PROVIDER if parts.login.provider else ())):
         app.include_router(each.router)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app
@@ -147,7 +154,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
 def main() -> int:
     """Serve until told to stop; returns the process's exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx2", "authlib"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         config, topics = Config.from_environment(), load_topics()
         parts = parts_of(config, topics)

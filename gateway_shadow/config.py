@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from gateway_shadow.login.config import BadLogin, LoginConfig, read_login
 from spendgate.cli.endpoints import kafka_security
 from spendgate.prices.events import Mode
 
@@ -42,7 +43,7 @@ class Config:
     SPENDGATE_JOBS (default 2: simulations at a time, of stored versions, and as many of drafts),
     SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated; without them nothing can be
     enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
-    there is one)."""
+    there is one), and how people sign in (``login/config.py``)."""
 
     kafka: str
     store: str
@@ -58,6 +59,7 @@ class Config:
     jobs: int = 2
     enforcement_keys: tuple[str, ...] = ()
     home_tenant: str | None = None
+    login: LoginConfig = field(default_factory=LoginConfig)
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -79,13 +81,21 @@ class Config:
                 acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s),
                 check_s=_seconds("CHECK_S", Limits().check_s),
             ), _jobs(),
-            tuple(key.strip() for key in (_said("ENFORCEMENT_KEYS") or "").split(",") if key.strip()),
-            _said("HOME_TENANT"),
+            enforcement_keys=tuple(each.strip() for each in (_said("ENFORCEMENT_KEYS") or "").split(",") if each.strip()),
+            home_tenant=_said("HOME_TENANT"),
+            login=_login(),
         )  # fmt: skip
 
 
 def _said(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
+
+
+def _login() -> LoginConfig:
+    try:
+        return read_login()
+    except BadLogin as error:
+        raise Misconfigured(str(error)) from None
 
 
 def _jobs() -> int:

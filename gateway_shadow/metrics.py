@@ -9,6 +9,9 @@ REFUSED_ITEMS = Counter("spendgate_ingest_refused_items_total", "Items of bodies
 ACKNOWLEDGED_S = Histogram("spendgate_ingest_acknowledged_seconds", "From handing events to Kafka to its last word.")
 WAITING_BYTES = Gauge("spendgate_ingest_waiting_bytes", "Bytes handed to Kafka that are not acknowledged.")
 FAILED_KEYS = Counter("spendgate_failed_keys_total", "Requests with a key that is wrong, expired or revoked.")
+SIGN_INS = Counter(
+    "spendgate_sign_ins_total", "Sign-ins by way (key, oidc, command) and what came of it.", ["way", "said"]
+)
 CHECKS = Counter("spendgate_checks_total", "Checks by what would have been said, or the fault.", ["said"])
 CHECK_S = Histogram(
     "spendgate_check_seconds",

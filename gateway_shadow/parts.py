@@ -13,6 +13,7 @@ from gateway_shadow.config import Config
 from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.login.parts import Login
 from gateway_shadow.recording import Recorder
 from gateway_shadow.ruling import Rules
 from gateway_shadow.simulation_runner import Runner
@@ -40,6 +41,7 @@ class Parts:
     breaker: Breaker
     live: Live
     runner: Runner
+    login: Login
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -56,6 +56,11 @@ class Problem(HTTPException):
         self.errors = list(errors)
 
 
+def title_of(status: int) -> str:
+    """What kind of problem a status is, in words."""
+    return _TITLES.get(status, "A problem")
+
+
 def of_store(error: StoreError) -> Problem:
     """What the store refused, as a problem."""
     match error:
@@ -75,7 +80,7 @@ def response_of(problem: Problem, request_id: str) -> JSONResponse:
     """The answer."""
     document = ProblemDocument(
         type=f"urn:spendgate:problem:{problem.code}",
-        title=_TITLES.get(problem.status_code, "A problem"),
+        title=title_of(problem.status_code),
         status=problem.status_code,
         detail=problem.detail,
         request_id=request_id,
@@ -105,9 +110,7 @@ def _problem_of(error: Exception) -> Problem:
         case RequestValidationError():
             return Problem(422, "bad_field", "see errors", [_field(each) for each in error.errors()])
         case HTTPException():
-            return Problem(
-                error.status_code, "http", _TITLES.get(error.status_code, "A problem"), headers=error.headers
-            )
+            return Problem(error.status_code, "http", title_of(error.status_code), headers=error.headers)
         case _:
             return Problem(500, "fault", "a fault of ours; the log has it under the request's id")
 

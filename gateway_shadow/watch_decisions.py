@@ -10,13 +10,12 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from gateway_shadow.auth import Caller, Reader
+from gateway_shadow.auth import Caller, Reader, holds
 from gateway_shadow.documents import Name
 from gateway_shadow.live import Gap, TooMany, Watcher
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from policy_store import api_keys
 from policy_store.errors import StoreAway
 from spendgate.model.decision import Decision, Verdict
 
@@ -83,12 +82,11 @@ def _document(decision: Decision) -> dict[str, Any]:
 
 
 async def _may_go_on(parts: Parts, caller: Caller) -> bool:
-    """Whether the key is still good; while the store is away, as it was."""
+    """Whether the key or session is still good; while the store is away, as it was."""
 
     def is_good() -> bool:
         with parts.database.read() as connection:
-            key = api_keys.get(connection, caller.key_id)
-        return key is not None and key.is_valid(parts.changes.now_ms())
+            return holds(connection, caller, parts.changes.now_ms())
 
     try:
         return await run_in_threadpool(is_good)
