@@ -17,7 +17,7 @@ from spendgate.model.text import echo_field
 
 MEDIA_TYPE = "application/problem+json"
 _TITLES = {
-    400: "The request cannot be read", 401: "A key is needed", 403: "The key may not do this", 404: "Not found",
+    400: "The request cannot be read", 401: "A key or a session is needed", 403: "Not allowed", 404: "Not found",
     405: "Not a method of this address", 408: "The request took too long to arrive", 409: "Not possible now",
     412: "It has changed meanwhile", 413: "The request is too large", 415: "Not a media type that is taken here",
     422: "Something in the request is not as expected", 428: "Which revision is meant",

@@ -56,7 +56,7 @@ def test_every_role_gets_no_fault_and_nothing_beyond_its_rights(shared_door: Doo
                 status, text = asked(client, method, filled(path), json={}, headers={"If-Match": '"1"'})
                 assert status < 500, (role, method, path, text)
                 if method == "GET" and path not in OPEN:
-                    operates = path.startswith(("/v1/keys", "/v1/audit"))
+                    operates = path.startswith(("/v1/keys", "/v1/audit", "/v1/sessions"))
                     right = "operate" if operates else "read"
                     assert (status == 403) == (right not in RIGHTS[role]), (role, path)
 
@@ -125,6 +125,15 @@ def test_keys_are_made_rotated_and_listed_without_what_proves_them(shared_door: 
     assert bad.status_code == 422
     assert {each.get("field") for each in bad.json()["errors"]} == {"person", "role", "extra"}
     assert "two words" not in bad.text
+
+
+def test_without_a_provider_nothing_of_it_is_there(shared_door: Door) -> None:
+    for path in ("/login/oidc", "/login/oidc/callback", "/login/cli", "/login/cli/token"):
+        found = [httpx.request(method, shared_door.url + path).status_code for method in ("GET", "POST")]
+        assert found == [404, 404], path
+    page = httpx.get(f"{shared_door.url}/login").text
+    assert "/login/key" in page
+    assert "/login/oidc" not in page
 
 
 # The doorkeeper by itself, with a clock of its own
