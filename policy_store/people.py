@@ -8,12 +8,13 @@ themselves, unless an administrator has linked one to the person that older keys
 
 from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.engine import RowMapping
 
+from policy_store import sessions
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused
-from policy_store.tables import people
+from policy_store.tables import api_keys, people
 
 
 class Account(NamedTuple):
@@ -81,13 +82,15 @@ def arrived(change: Change, account: Account, name: str) -> Person:
 
 
 def link(change: Change, name: str, person: str) -> Person:
-    """From now on who signs in by a name is this person. The change is the store's own."""
+    """From now on who signs in by a name is this person; sessions as who they were are over. The change is the store's
+    own."""
     found = get(change.connection, name)
     if found is None:
         made = Person(name, person, None, None, change.now_ms, None)
         change.connection.execute(insert(people).values(**made._asdict()))
     else:
         made = _set(change, found._replace(person=person))
+        sessions.end_by_provider(change, found.person)
     change.note("link", f"name {name}", found and {"person": found.person}, {"person": person})
     return made
 
@@ -105,6 +108,15 @@ def free(change: Change, name: str) -> Person:
 def listed(connection: Connection) -> list[Person]:
     """Everybody, by name."""
     return [Person(**row) for row in connection.execute(select(people).order_by(people.c.name)).mappings()]
+
+
+def unlinked(connection: Connection, now_ms: int) -> list[str]:
+    """Who has keys and is nobody whom a provider knows: the same people, maybe, under another name."""
+    known = {each.person.casefold() for each in listed(connection)}
+    valid = or_(api_keys.c.expires_ms.is_(None), api_keys.c.expires_ms > now_ms)
+    wanted = select(api_keys.c.person).where(api_keys.c.revoked_ms.is_(None), valid, api_keys.c.role != "ingest")
+    found = connection.execute(wanted.distinct().order_by(api_keys.c.person)).scalars()
+    return [person for person in found if person.casefold() not in known]
 
 
 def _set(change: Change, person: Person) -> Person:

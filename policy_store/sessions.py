@@ -147,6 +147,15 @@ def revoke_all(change: Change, person: str, why: str | None = None) -> list[Sess
     ]
 
 
+def end_by_provider(change: Change, person: str) -> None:
+    """End all sessions that a provider began for a person, in every tenant; the caller notes why."""
+    change.connection.execute(
+        update(sessions)
+        .where(sessions.c.person == person, sessions.c.rules.is_not(None), sessions.c.ended_ms.is_(None))
+        .values(ended_ms=change.now_ms, ended_by=change.who, id_token_sealed=None)
+    )
+
+
 def _require_valid(change: Change, id_: str) -> Session:
     found = get(change.connection, id_)
     if found is None:

@@ -52,9 +52,8 @@ class Api:
 
         self._away = httpx.TransportError
         self._url = url
-        self._client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=_TIMEOUT_S, follow_redirects=False
-        )
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, follow_redirects=False)
 
     def ask(self, method: str, path: str, **request: Any) -> Any:
         """The answer's JSON. ``request``: httpx's keywords."""

@@ -1,7 +1,6 @@
 """``spendgate login`` and ``spendgate key``: who one is for the management API, and keys for others."""
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ from rich.table import Table
 
 from spendgate.cli.api_client import api, opened_api, save_credentials
 from spendgate.cli.endpoints import Failure
-from spendgate.cli.say import USAGE, notice, told_without_kafka
+from spendgate.cli.say import USAGE, asked_for, notice, told_without_kafka
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the management API: make, rotate, revoke, list.")
 
@@ -19,16 +18,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Days = Annotated[int | None, typer.Option("--days", min=1, help="It expires after so many days. [default: never]")]
 
 
-def login(url: Annotated[str, typer.Argument(help="Where the door is, such as http://127.0.0.1:8080.")]) -> None:
-    """Keep an address and a key for the commands of the API. The key is asked for, or read from standard input."""
+def login(
+    url: Annotated[str, typer.Argument(help="Where the door is, such as http://127.0.0.1:8080.")],
+    browser: Annotated[bool, typer.Option("--browser", help="Sign in with a browser on this machine.")] = False,
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Sign in with a browser elsewhere, and bring its code here.")
+    ] = False,
+    tenant: Annotated[str, typer.Option(help="With a browser: whose tenant, of several.")] = "",
+    role: Annotated[str, typer.Option(help="With a browser: as what, of several.")] = "",
+) -> None:
+    """Keep an address and a key for the commands of the API. The key is asked for, or read from standard input; or it
+    is a short-lived one, for which a person signs in with a browser."""
+    from spendgate.cli.login_browser import Wanted, key_by_browser
+
     with told_without_kafka():
-        key = typer.prompt("key", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
-        opened = opened_api(url, str(key).strip())
+        key = key_by_browser(url, Wanted(tenant, role, paste)) if browser or paste else asked_for("key")
+        opened = opened_api(url, key)
         try:
             me = opened.ask("GET", "/v1/me")
         finally:
             opened.close()
-        path = save_credentials(url, str(key).strip())
+        path = save_credentials(url, key)
         typer.echo(f"{me['person']}, {me['role']} of {me['tenant']}; kept in {path}")
 
 

@@ -7,6 +7,7 @@ import typer
 from spendgate import __version__
 from spendgate.cli import (
     admin,
+    admin_people,
     certificate,
     counters,
     decisions,
@@ -26,6 +27,7 @@ from spendgate.cli import (
     reconcile,
     review_api,
     send,
+    session_api,
     simulate,
     topics,
     validate,
@@ -49,6 +51,7 @@ app.command()(send.send)
 app.command()(decisions.decisions)
 app.command()(login.login)
 app.add_typer(login.app, name="key")
+app.add_typer(session_api.app, name="session")
 policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
 app.add_typer(review_api.app, name="review")
@@ -61,6 +64,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")
+admin.app.add_typer(admin_people.app, name="people")
 app.add_typer(admin.app, name="admin")
 app.add_typer(admin.audit_app, name="audit")
 app.add_typer(dev.app, name="dev")

@@ -1,5 +1,6 @@
 """What the commands that speak to Kafka say besides their result: one line on stderr, and an exit code."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +16,11 @@ FOUND, USAGE, INTERRUPTED = 1, 2, 130
 def notice(line: str) -> None:
     """One line for the user, on stderr."""
     typer.echo(line, err=True)
+
+
+def asked_for(what: str) -> str:
+    """What the user types unseen, or a line of standard input."""
+    return str(typer.prompt(what, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()).strip()
 
 
 @contextmanager
