@@ -81,7 +81,7 @@ class Config:
                 acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s),
                 check_s=_seconds("CHECK_S", Limits().check_s),
             ), _jobs(),
-            enforcement_keys=tuple(each.strip() for each in (_said("ENFORCEMENT_KEYS") or "").split(",") if each.strip()),
+            enforcement_keys=_keys("ENFORCEMENT_KEYS"),
             home_tenant=_said("HOME_TENANT"),
             login=_login(),
         )  # fmt: skip
@@ -96,6 +96,10 @@ def _login() -> LoginConfig:
         return read_login()
     except BadLogin as error:
         raise Misconfigured(str(error)) from None
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in (_said(name) or "").split(",") if each.strip())
 
 
 def _jobs() -> int:

@@ -400,6 +400,8 @@ flip_requests = Table(
     Column("decided_ms", BigInteger),
     Index(None, "tenant", "asked_ms"),
     Index(None, "level", "subject", "state"),
+)
+
 people = Table(
     "people",
     metadata,

@@ -20,6 +20,7 @@ from tests.door.entry import browser, entry, idp, running, trail
 from tests.door.test_commands import run
 from tests.live.waiting import until
 from tests.login.provider import Provider
+from tests.store.scenes import source
 
 __all__ = ["browser", "entry", "idp", "running"]
 
@@ -80,7 +81,8 @@ def test_the_command_gets_a_key_of_who_agrees_in_the_browser(
     kept = tmp_path / "credentials.json"
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     env = {"SPENDGATE_HOME": str(tmp_path)}
-    assert run("policy", "list", "--json", env=env)
+    (tmp_path / "p.yaml").write_text(source("5", "by-browser"))
+    assert run("policy", "create", str(tmp_path / "p.yaml"), env=env).startswith("draft: by-browser")
     with entry.as_("operator") as operator:
         listed = {each["id"]: each for each in operator.get("/v1/keys").json()}
         made = listed[json.loads(kept.read_text())["key"][4:16]]
