@@ -5,12 +5,12 @@ ended. It may hold several grants (a tenant and a role there); one of them is in
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, delete, insert, or_, select, update
 
-from policy_store.api_keys import Parts, Role, random_text, sha256_text
+from policy_store.api_keys import ROLES, Parts, Role, random_text, sha256_text
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused
 from policy_store.tables import api_keys, login_codes, session_grants, sessions
@@ -212,9 +212,14 @@ def _session(row: dict[str, object]) -> Session:
 
 
 def grants_of(connection: Connection, id_: str) -> list[Grant]:
-    """The grants of a session, by tenant and role."""
+    """The grants of a session: by tenant, and the role that may least first."""
     wanted = select(session_grants.c.tenant, session_grants.c.role).where(session_grants.c.session == id_)
-    return [Grant(*row) for row in connection.execute(wanted.order_by(session_grants.c.tenant, session_grants.c.role))]
+    return in_order(Grant(*row) for row in connection.execute(wanted))
+
+
+def in_order(grants: Iterable[Grant]) -> list[Grant]:
+    """By tenant, and the role that may least first."""
+    return sorted(grants, key=lambda each: (each.tenant, ROLES.index(each.role)))
 
 
 def _forget(connection: Connection, before_ms: int) -> None:

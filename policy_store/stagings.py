@@ -104,7 +104,7 @@ def decline(change: Change, id_: str, revision: int, why: str | None = None) -> 
 def withdraw(change: Change, id_: str, revision: int, why: str | None = None) -> Staging:
     """Take back what oneself has asked for. Raises NotFound, Stale, Refused."""
     found = _for_move(change, id_, revision, "withdraw")
-    if change.who != found.submitted_by:
+    if not people.is_same(change.who, found.submitted_by):
         raise Refused("not_yours", f"staging {id_}: expected the one who asked for it")
     return _moved(change, found, "withdraw", why, decided_by=change.who, decided_ms=change.now_ms)
 

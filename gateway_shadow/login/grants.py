@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from policy_store.api_keys import ROLES, Role
-from policy_store.sessions import Grant
+from policy_store.api_keys import Role
+from policy_store.sessions import Grant, in_order
 from spendgate.model.text import EXPECTED, is_name
 
 
@@ -69,4 +69,4 @@ def name_of(claims: Mapping[str, Any], name: str, *, takes_unverified: bool) -> 
 def grants_of(groups: frozenset[str], rules: Iterable[GrantRule]) -> tuple[Grant, ...]:
     """What the groups give, once each: by tenant, and the role that may least first."""
     found = {Grant(rule.tenant, rule.role) for rule in rules if rule.group in groups}
-    return tuple(sorted(found, key=lambda each: (each.tenant, ROLES.index(each.role))))
+    return tuple(in_order(found))

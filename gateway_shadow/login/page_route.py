@@ -38,7 +38,7 @@ def _shown(request: Request, error: HTTPException) -> Response:
     if is_stranger and request.method == "GET":
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/login?next={quoted(here)}", 303)
-    words = str(error.detail)
+    words = str(error.detail)[:1].upper() + str(error.detail)[1:]
     answer = pages.problem(title_of(error.status_code), words, error.status_code, str(request.state.request_id))
     answer.headers.update(error.headers or {})
     return answer

@@ -20,6 +20,7 @@ _STYLE = """
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 30rem; padding: 2rem 1rem; }
 h1 { font-size: 1.4rem; }
 form { margin: 1.5rem 0; }
+fieldset { border: 1px solid; border-radius: .3rem; margin: 0 0 1rem; }
 label { display: block; margin: .5rem 0; }
 input[type=password] { box-sizing: border-box; display: block; font: inherit; padding: .5rem; width: 100%; }
 button, a.button { border: 2px solid; border-radius: .3rem; background: none; color: inherit; cursor: pointer;
@@ -91,10 +92,8 @@ def signed_in(you: You, to: str, onward: str) -> HTMLResponse:
 
 
 def consent(you: You, asked: Asked, hours: str) -> HTMLResponse:
-    """Whether a command gets a key."""
-    wanted = next(
-        (each for each in you.grants if (asked.tenant or each.tenant, asked.role or each.role) == each), you.active
-    )
+    """Whether a command gets a key, and as what."""
+    wanted = next((each for each in (you.active, *you.grants) if _is_meant(each, asked)), you.active)
     choices = "".join(
         f'<label><input type="radio" name="grant" value="{escape(" ".join(each))}"'
         f"{' checked' if each == wanted else ''}> {_words(each)}</label>"
@@ -104,9 +103,13 @@ def consent(you: You, asked: Asked, hours: str) -> HTMLResponse:
     return page("A key for your command line", [
         f"<p>The command <code>spendgate login</code> wants a key of <strong>{escape(you.person)}</strong>, good for ",
         f"{escape(hours)}. Give it only if you have run that command yourself, just now.</p>\n",
-        _form("/login/cli", you, fields, "Give the key", choices),
+        _form("/login/cli", you, fields, "Give the key", f"<fieldset><legend>A key as</legend>{choices}</fieldset>"),
         '<p><a href="/login">No</a></p>\n',
     ])  # fmt: skip
+
+
+def _is_meant(grant: Grant, asked: Asked) -> bool:
+    return asked.tenant in ("", grant.tenant) and asked.role in ("", grant.role)
 
 
 def code(text: str) -> HTMLResponse:

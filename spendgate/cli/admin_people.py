@@ -1,6 +1,7 @@
 """``spendgate admin people``: who a provider's people are here, at the store itself."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -65,6 +66,28 @@ def free(name: Name, store: Store = None) -> None:
         with database_of(store) as (_, changes), changes.of(audit.SYSTEM, WHO) as change:
             people.free(change, name)
         typer.echo(f"free: {name}")
+
+
+@app.command()
+def trail(
+    store: Store = None,
+    after: Annotated[int, typer.Option(min=0, help="From the row after this number on.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Who was bound, linked and freed, and who was not let in: the store's own trail, which no tenant sees."""
+    with told_by_store():
+        from policy_store import audit
+
+        with opened_store(store) as (database, _), database.read() as connection:
+            rows = audit.entries(connection, audit.SYSTEM, after)
+        if as_json:
+            typer.echo(json.dumps([each._asdict() for each in rows]))
+            return
+        table = Table("row", "at", "who", "action", "subject", "after", "why", box=None, header_style="bold")
+        for each in rows:
+            at = datetime.fromtimestamp(each.at_ms / 1000, UTC).isoformat(timespec="seconds")
+            table.add_row(str(each.number), at, each.who, each.action, each.subject, each.after or "", each.why or "")
+        Console().print(table)
 
 
 def _table(known: "list[Person]") -> Table:

@@ -181,3 +181,6 @@ def test_an_administrator_links_a_name_to_the_person_of_older_keys(person: Brows
     assert "nobody has signed in" in run("admin", "people", "free", "nobody@example.com", *store, code=4)
     assert "expected 1 to 128" in run("admin", "people", "link", "a b", "c", *store, code=2)
     assert "cli@example.com" in run("admin", "people", "list", *store, env={"COLUMNS": "200"})
+    told = json.loads(run("admin", "people", "trail", "--json", *store))
+    assert [each["action"] for each in told[-3:]] == ["link", "link", "free"]
+    assert "free" in run("admin", "people", "trail", *store, env={"COLUMNS": "200"})
