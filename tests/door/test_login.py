@@ -192,7 +192,7 @@ def test_while_the_provider_is_out_of_order_it_is_said_and_keys_go_on(
     idp.honest()
     idp.broken = {broken}
     answer = browser.by_provider("sub-away")
-    assert refused(answer, "the identity provider answers 500; keys go on", 503)
+    assert refused(answer, "identity provider answers 500; keys go on", 503)
     assert int(answer.headers["retry-after"]) > 0
     assert browser.by_key(entry.key("viewer")).status_code == 303
     idp.honest()
