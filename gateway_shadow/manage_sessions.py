@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from gateway_shadow.auth import Operator, Reader
@@ -67,10 +67,11 @@ class Revoked(BaseModel):
 
 
 @router.get("/v1/session", responses=problems(404))
-def get_session(request: Request, caller: Reader, parts: Shared) -> OwnSession:
+def get_session(request: Request, response: Response, caller: Reader, parts: Shared) -> OwnSession:
     """The caller's own session, if it has one and not a key."""
     if not caller.has_session:
         raise Problem(404, "no_session", "expected a browser's session; this is a key")
+    response.headers["Cache-Control"] = "no-store"
     with parts.database.read() as connection:
         found, grants = sessions.get(connection, caller.key_id), sessions.grants_of(connection, caller.key_id)
     return OwnSession(
