@@ -75,10 +75,10 @@ def trail(
     as_json: Json = False,
 ) -> None:
     """Who was bound, linked and freed, and who was not let in: the store's own trail, which no tenant sees."""
-    with told_by_store():
+    with told():
         from policy_store import audit
 
-        with opened_store(store) as (database, _), database.read() as connection:
+        with database_of(store) as (database, _), database.read() as connection:
             rows = audit.entries(connection, audit.SYSTEM, after)
         if as_json:
             typer.echo(json.dumps([each._asdict() for each in rows]))
