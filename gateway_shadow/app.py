@@ -17,6 +17,7 @@ from gateway_shadow import (
     check,
     health,
     ingest,
+    manage_alerts,
     manage_enforcement,
     manage_people,
     manage_policies,
@@ -28,6 +29,8 @@ from gateway_shadow import (
     read_ledger,
     watch_decisions,
 )
+from gateway_shadow.alerting.lanes import Lanes
+from gateway_shadow.alerting.sending import Sender
 from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker, warm
@@ -47,6 +50,8 @@ from gateway_shadow.serving import Server
 from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
 from gateway_shadow.sweeping import keep_sweeping
+from policy_store.alert_deliveries import Deliveries
+from policy_store.alert_targets import sealer_of
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.decisions import Decisions
@@ -64,7 +69,7 @@ from window_counters.redis_store import RedisStore
 
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
-    manage_reviews, manage_sessions, read_ledger, watch_decisions, health, sign_in,
+    manage_reviews, manage_alerts, manage_sessions, read_ledger, watch_decisions, health, sign_in,
 )  # fmt: skip
 BY_PROVIDER = (sign_in_oidc, sign_in_cli)
 """Not there unless a provider is configured."""
@@ -97,6 +102,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
             Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
         ),
         login=login_of(config.login, changes, signer, keeper.patience),
+        alert_sender=Sender(sealer_of(signer), config.alerts_allow),
     )
 
 
@@ -119,6 +125,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
             await asyncio.to_thread(warm)
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
         simulating = asyncio.create_task(parts.runner.run(stopping))
+        lanes = Lanes(Deliveries(parts.changes, f"door-{secrets.token_hex(4)}"), parts.alert_sender)
+        alerting = asyncio.create_task(lanes.run(stopping))
         others = [
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
@@ -132,6 +140,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         stopping.set()
         await simulating
         await relaying
+        await alerting
         await parts.live.close()
         await parts.recorder.close()
         await parts.writer.close()

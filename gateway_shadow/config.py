@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from gateway_shadow.login.config import BadLogin, LoginConfig, read_login
+from gateway_shadow.alerting.addresses import Allowed
 from spendgate.cli.endpoints import kafka_security
 from spendgate.prices.events import Mode
 
@@ -43,7 +44,8 @@ class Config:
     SPENDGATE_JOBS (default 2: simulations at a time, of stored versions, and as many of drafts),
     SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated; without them nothing can be
     enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
-    there is one), and how people sign in (``login/config.py``)."""
+    there is one), SPENDGATE_ALERTS_ALLOW (hosts and networks, parted by commas, to which alerts may go though they are
+    not public, and unencrypted), and how people sign in (``login/config.py``)."""
 
     kafka: str
     store: str
@@ -60,6 +62,7 @@ class Config:
     enforcement_keys: tuple[str, ...] = ()
     home_tenant: str | None = None
     login: LoginConfig = field(default_factory=LoginConfig)
+    alerts_allow: Allowed = field(default_factory=Allowed)
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -84,6 +87,7 @@ class Config:
             enforcement_keys=_keys("ENFORCEMENT_KEYS"),
             home_tenant=_said("HOME_TENANT"),
             login=_login(),
+            alerts_allow=_allowed(),
         )  # fmt: skip
 
 
@@ -107,6 +111,13 @@ def _jobs() -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
         raise Misconfigured(f"{PREFIX}JOBS: expected how many simulations may run at a time, from 1 to 64")
     return int(text)
+
+
+def _allowed() -> Allowed:
+    try:
+        return Allowed.parse(_said("ALERTS_ALLOW") or "")
+    except ValueError as error:
+        raise Misconfigured(f"{PREFIX}ALERTS_ALLOW: {error}") from None
 
 
 def _seconds(name: str, otherwise: float) -> float:

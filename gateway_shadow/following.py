@@ -79,6 +79,8 @@ async def _take(consumer: AIOKafkaConsumer, batch: Batch, decisions: Decisions) 
         await asyncio.sleep(AGAIN_S)
         return
     metrics.REVIEWS_ASKED.inc(taken.reviews)
+    for alert in taken.alerts:
+        metrics.ALERTS_RAISED.labels(alert.kind).inc()
     metrics.UNREADABLE_DECISIONS.inc(taken.unreadable)
     await consumer.commit({place: rows[-1].offset + 1 for place, rows in batch.items()})
 

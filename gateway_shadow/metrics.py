@@ -23,6 +23,15 @@ OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store th
 
 REVIEWS_ASKED = Counter("spendgate_reviews_asked_total", "Would-be reviews put into the queue.")
 REVIEWS_EXPIRED = Counter("spendgate_reviews_expired_total", "Reviews that nobody has answered in time.")
+ALERTS_RAISED = Counter("spendgate_alerts_raised_total", "Alerts, sent to anybody or not, by kind.", ["kind"])
+ALERT_ATTEMPTS = Counter(
+    "spendgate_alert_attempts_total",
+    "Attempts to deliver an alert, by kind of target and result.",
+    ["target", "result"],
+)
+ALERTS_DEAD = Counter("spendgate_alert_deliveries_dead_total", "Deliveries that were given up.")
+ALERTS_WAITING = Gauge("spendgate_alert_deliveries_waiting", "Deliveries that wait, of all doors together.")
+ALERTS_OLDEST_S = Gauge("spendgate_alert_deliveries_oldest_seconds", "For how long the first of them has waited.")
 UNREADABLE_DECISIONS = Counter("spendgate_unreadable_decisions_total", "Messages that hold no decisions.")
 
 

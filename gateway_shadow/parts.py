@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from gateway_shadow.alerting.sending import Sender
 from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker
@@ -42,6 +43,7 @@ class Parts:
     live: Live
     runner: Runner
     login: Login
+    alert_sender: Sender
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

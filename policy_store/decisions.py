@@ -1,21 +1,24 @@
-"""What the store takes out of ``spend.decisions``: would-be reviews. A repeat of a message changes nothing."""
+"""What the store takes out of ``spend.decisions``: would-be reviews, and alerts. A repeat of a message changes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, and_, select
 
-from policy_store import reviews
+from policy_store import alerts, reviews
+from policy_store.alerts import Alert
 from policy_store.asked_reviews import asked
+from policy_store.change import now_ms
+from policy_store.crossings import Crossing, crossings
 from policy_store.database import Database
 from policy_store.tables import stagings, versions
 from spendgate.model.canonical import from_canonical
 from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
 
-_SIGNS = (b'"review"',)
+_SIGNS = (b'"review"', b'"alerts"', b'"over_cap"')
 """What stands in a message that holds anything for the store; most hold approvals alone, and are not decoded."""
 _MOST_KNOWN = 10_000
 
@@ -23,10 +26,12 @@ _decode = msgspec.json.Decoder(list[Decision]).decode
 
 
 class Taken(NamedTuple):
-    """What came of some messages. ``unreadable``: messages that hold no decisions."""
+    """What came of some messages. ``alerts``: those that were raised. ``unreadable``: messages that hold no
+    decisions."""
 
     reviews: int
     unreadable: int
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass
@@ -34,27 +39,41 @@ class Decisions:
     """Takes messages in. Not for two threads at once."""
 
     database: Database
+    now_ms: Callable[[], int] = now_ms
     _known: dict[tuple[str, str], Policy] = field(default_factory=dict)
 
     def take(self, values: Iterable[bytes | None]) -> Taken:
         """All of these messages in one transaction. Raises StoreAway: then nothing of it was done."""
         found, unreadable = _read(values)
-        wanted = [each for each in found if each.verdict == "review"]
-        if not wanted:
+        asking = [each for each in found if each.verdict == "review"]
+        crossed = crossings(found)
+        if crossed:
+            with self.database.read() as connection:
+                crossed = self._untold(connection, crossed)
+        if not (asking or crossed):
             return Taken(0, unreadable)
         with self.database.begin() as connection:
-            policy_of = self._policies(connection, wanted)
-            rows = {row.id: row for each in wanted for row in asked(each, lambda *at: policy_of.get(at))}
-            return Taken(reviews.add_new(connection, list(rows.values())), unreadable)
+            policy_of = self._policies(connection, _named(asking))
+            rows = {row.id: row for each in asking for row in asked(each, lambda *at: policy_of.get(at))}
+            new = alerts.raise_all(connection, [*map(alerts.of_crossing, crossed)], self.now_ms())
+            return Taken(reviews.add_new(connection, list(rows.values())), unreadable, tuple(new))
 
-    def _policies(self, connection: Connection, found: Iterable[Decision]) -> dict[tuple[str, str], Policy]:
+    def _untold(self, connection: Connection, crossed: Sequence[Crossing]) -> list[Crossing]:
+        policy_of = self._policies(connection, {(each.decision.tenant, each.reason.staging) for each in crossed})
+        return alerts.untold_crossings(connection, crossed, lambda *at: policy_of.get(at))
+
+    def _policies(self, connection: Connection, named: set[tuple[str, str]]) -> dict[tuple[str, str], Policy]:
         """By tenant and staging; a version never changes, so each is read once."""
-        named = {(each.tenant, reason.staging) for each in found for reason in each.reasons}
         if missing := named - self._known.keys():
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
+                missing = named
             self._known.update(_stored(connection, missing))
         return self._known
+
+
+def _named(found: Iterable[Decision]) -> set[tuple[str, str]]:
+    return {(each.tenant, reason.staging) for each in found for reason in each.reasons}
 
 
 def _read(values: Iterable[bytes | None]) -> tuple[list[Decision], int]:

@@ -28,16 +28,14 @@ class Signer:
         """The signature of some bytes, ``<key id>:<base64>``."""
         return f"{self.key_id}:{b64encode(self._key.sign(content)).decode()}"
 
-    def derived(self, purpose: str) -> bytes:
-        """32 bytes for another purpose (HKDF, RFC 5869): the same in every process with this key, and they tell nothing
-        of it."""
-        raw = self._key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        return HKDF(SHA256(), 32, salt=None, info=f"spendgate {purpose}".encode()).derive(raw)
-
     def signed(self, activation: Activation) -> Activation:
         """The activation with its signature."""
         activation.signature = self.sign(signed_bytes(activation))
         return activation
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes that follow from the key and a purpose, and from which neither it nor another purpose's follow."""
+        return HKDF(SHA256(), 32, None, f"spendgate {purpose}".encode()).derive(self._key.private_bytes_raw())
 
 
 class Verifier:

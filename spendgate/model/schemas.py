@@ -16,6 +16,7 @@ import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
 from spendgate.model.activation import Activation
+from spendgate.model.alert import AlertMessage
 from spendgate.model.check import Check
 from spendgate.model.decision import Decision
 from spendgate.model.enforcement_record import Enforcement
@@ -55,6 +56,11 @@ def activation_schema() -> Schema:
     return _of_struct(Activation)
 
 
+def alert_schema() -> Schema:
+    """The schema of an alert, as a webhook gets it."""
+    return _of_struct(AlertMessage)
+
+
 def check_schema() -> Schema:
     """The schema of a check on the wire."""
     return _of_struct(Check)
@@ -82,6 +88,7 @@ def review_schema() -> Schema:
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "activation": activation_schema,
+    "alert": alert_schema,
     "check": check_schema,
     "decision": decision_schema,
     "enforcement": enforcement_schema,

@@ -24,6 +24,13 @@ def explain(reason: Reason, cost_nano_usd: int | None = None) -> str:
     return f"{reason.policy}: {_WORDS[reason.code](reason, cost_nano_usd)}"
 
 
+def crossing(reason: Reason, percent: int, cost_nano_usd: int) -> str:
+    """One line for a warn threshold that a call has crossed: ``monthly: past 80 % of the cap of $25.00 for
+    team=marketing this month (used $20.05)``."""
+    used = (reason.used_before_nano_usd or 0) + cost_nano_usd
+    return f"{reason.policy}: past {percent} % of {_budget(reason)} (used {money(_rounded(used))})"
+
+
 def money(nano_usd: int) -> str:
     """Dollars with as many decimals as two significant digits need: ``$25.00``, ``$0.013``, ``$0.000042``."""
     decimals = 2
@@ -75,9 +82,14 @@ def _budget(reason: Reason) -> str:
     return f"the cap of {money(reason.limit_nano_usd or 0)}{whose} {when}"
 
 
+def _rounded(used: int) -> int:
+    """Down to the cent, from a dollar on."""
+    return used // _CENT_NANO_USD * _CENT_NANO_USD if used > NANO_PER_USD else used
+
+
 def _facts(reason: Reason, cost_nano_usd: int | None) -> str:
     used = reason.used_before_nano_usd or 0
-    facts = [f"used {money(used // _CENT_NANO_USD * _CENT_NANO_USD if used > NANO_PER_USD else used)}"]
+    facts = [f"used {money(_rounded(used))}"]
     if cost_nano_usd is None and reason.overage_nano_usd and reason.limit_nano_usd is not None:
         cost_nano_usd = reason.limit_nano_usd + reason.overage_nano_usd - used
     if cost_nano_usd is not None:
