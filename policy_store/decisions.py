@@ -1,4 +1,4 @@
-"""What the store takes out of ``spend.decisions``: would-be reviews, and alerts. A repeat of a message changes nothing."""
+"""What the store takes out of ``spend.decisions``: would-be reviews and alerts. A repeat changes nothing."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
