@@ -27,7 +27,7 @@ from tests.engine.scenes import START, budget, call, examples, log_of, policy, s
 from tests.oracle.documents import to_ms
 from tests.store.conftest import Store
 from tests.store.decided import decision, message, over
-from tests.store.test_reviews import at_once
+from tests.store.test_policies import at_once
 from tests.strategies import policy_hash
 
 CENT = 10**7
