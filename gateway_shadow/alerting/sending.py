@@ -169,7 +169,7 @@ def retry_after_ms(text: str | None, at_ms: int) -> int:
     """What Retry-After asks for, in seconds or as a date (RFC 9110); at most a day, and 0 where it says nothing."""
     if not text:
         return 0
-    if text.strip().isdecimal():
+    if text.isascii() and text.strip().isdecimal():
         return min(int(text.strip()[:9]) * 1000, TRIED_MS)
     try:
         until = parsedate_to_datetime(text)

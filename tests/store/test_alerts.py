@@ -278,7 +278,7 @@ def test_pauses_double_up_to_the_longest_and_scatter_by_a_quarter(attempts: int,
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 @given(answers=st.lists(st.sampled_from([TAKEN, SILENT, WRONG, Answer(429, "it answered 429", 600_000, True)]),
                         min_size=1, max_size=6))  # fmt: skip
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_delivery_ends_within_a_day_whatever_is_answered_and_is_never_asked_too_soon(
     store: Store, answers: list[Answer]
 ) -> None:
