@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from gateway_shadow.login.config import BadLogin, LoginConfig, read_login
 from gateway_shadow.alerting.addresses import Allowed
+from gateway_shadow.login.config import BadLogin, LoginConfig, read_login
 from spendgate.cli.endpoints import kafka_security
 from spendgate.prices.events import Mode
 

@@ -21,8 +21,8 @@ from policy_store.tables import alert_deliveries as table
 from policy_store.tables import alert_targets, alerts
 
 State = Literal["waiting", "sent", "dead"]
-LEASE_MS = 60_000
-"""Longer than an attempt takes."""
+LEASE_MS = 30_000
+"""Twice as long as an attempt may take."""
 FIRST_MS, LONGEST_MS, LONGEST_PAUSE_MS = 5_000, 3_600_000, 300_000
 """The first pause, which doubles; the longest of a delivery, and the longest that a silent target holds off others."""
 LATE = "it could not be delivered within a day"

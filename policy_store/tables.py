@@ -308,7 +308,6 @@ alert_deliveries = Table(
     Index(None, "state", "next_ms"),
     Index(None, "target", "state", "next_ms"),
 )
-"""``next_ms``: when it is tried again; none once it is delivered or given up."""
 
 reconciliations = Table(
     "reconciliations",

@@ -8,6 +8,7 @@ from spendgate import __version__
 from spendgate.cli import (
     admin,
     admin_people,
+    alert_api,
     certificate,
     counters,
     decisions,
@@ -60,6 +61,7 @@ app.add_typer(gate_api.criteria_app, name="criteria")
 app.add_typer(gate_api.waiver_app, name="waiver")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(enforcement.app, name="enforcement")
+app.add_typer(alert_api.app, name="alert")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")
