@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_shadow.alerting.addresses import MAX_URL_CHARS
-from gateway_shadow.documents import Name, instant
+from gateway_shadow.documents import instant
 from gateway_shadow.problems import FieldProblem, Problem
 from policy_store.alert_deliveries import Delivery, State
 from policy_store.alert_targets import Target, TargetKind
@@ -26,6 +26,7 @@ Url = Annotated[
         examples=["https://example.com/alerts"],
     ),
 ]  # fmt: skip
+TargetName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Policies = Annotated[list[Glob], Field(max_length=100, description="Globs of policy names; without one, every policy.")]
 Kinds = Annotated[list[AlertKind], Field(max_length=10, description="Without one, every kind, also those to come.")]
 FromPercent = Annotated[Percent, Field(description="The least threshold that is wanted; a cap always is.")]
@@ -38,7 +39,7 @@ class _Request(BaseModel):
 class NewTarget(_Request):
     """Where alerts are to go: a webhook, whose messages are signed, or a channel in Slack's format."""
 
-    name: Name
+    name: TargetName
     kind: TargetKind
     url: Url
     policies: Policies = []

@@ -107,8 +107,8 @@ class Deliveries:
         with self.changes.database.begin() as connection:
             to = connection.execute(select(alert_targets).where(alert_targets.c.id == target, _is_open(now_ms)))
             row = to.mappings().one_or_none()
-            due = select(table).where(table.c.target == target, _is_due(now_ms))
-            found = connection.execute(due.order_by(table.c.next_ms, table.c.alert).limit(1)).mappings().one_or_none()
+            due = select(table).join(alerts).where(table.c.target == target, _is_due(now_ms)).order_by(*_ORDER).limit(1)
+            found = connection.execute(due).mappings().one_or_none()
             if row is None or found is None:
                 return None
             delivery = Delivery(**found)._replace(holder=self.holder, until_ms=now_ms + LEASE_MS)
@@ -123,9 +123,12 @@ class Deliveries:
         now_ms = self.changes.now_ms()
         made = self._after(held, answer, now_ms)
         mine = (*_at(held.delivery), table.c.holder == self.holder, table.c.until_ms == held.delivery.until_ms)
+        # A transaction each: whoever writes both begins with the target, or PostgreSQL could find a deadlock.
         with self.changes.database.begin() as connection:
             connection.execute(update(table).where(*mine).values(**made))
-            self._tell_target(connection, held.target, answer, now_ms)
+        if answer.is_silent or held.target.failures:
+            with self.changes.database.begin() as connection:
+                self._tell_target(connection, held.target, answer, now_ms)
         if answer.status == GONE:
             with self.changes.of(held.target.tenant, WHO) as change:
                 targets.switch_off(change, held.target.id, "it has answered 410: it is gone for good")
@@ -148,10 +151,10 @@ class Deliveries:
             failures = target.failures + 1
             pause = max(pause_ms(failures, LONGEST_PAUSE_MS, self.chance()), answer.retry_after_ms)
             connection.execute(at.values(failures=failures, paused_until_ms=now_ms + pause))
-        elif target.failures:
-            connection.execute(at.values(failures=0, paused_until_ms=None))
-            waiting = (table.c.target == target.id, table.c.state == "waiting", table.c.next_ms > now_ms)
-            connection.execute(update(table).where(*waiting).values(next_ms=now_ms))
+            return
+        connection.execute(at.values(failures=0, paused_until_ms=None))
+        waiting = (table.c.target == target.id, table.c.state == "waiting", table.c.next_ms > now_ms)
+        connection.execute(update(table).where(*waiting).values(next_ms=now_ms))
 
     def bury(self) -> int:
         """Give up what has waited for a day; how many. Raises StoreAway."""
@@ -197,17 +200,18 @@ def resend(change: Change, alert: str, target: str) -> Delivery:
     begun = {"state": "waiting", "attempts": 0, "since_ms": now_ms, "next_ms": now_ms, "ended_ms": None, **_FREE}
     fresh = Delivery(found.id, to.id, to.name, "waiting", 0, 0, None, None, None, None, None, None)
     made = (known or fresh)._replace(**begun)
+    open_to = update(alert_targets).where(alert_targets.c.id == to.id).values(failures=0, paused_until_ms=None)
+    connection.execute(open_to)
     if known is None:
         connection.execute(insert(table).values(**made._asdict()))
     else:
         connection.execute(update(table).where(*_at(known), table.c.state == known.state).values(**begun))
-    connection.execute(
-        update(alert_targets).where(alert_targets.c.id == to.id).values(failures=0, paused_until_ms=None)
-    )
     change.note("resend", f"alert {alert} to {target}", None, None)
     return made
 
 
+_ORDER = (table.c.next_ms, alerts.c.at_ms, func.coalesce(alerts.c.threshold_percent, 101), table.c.alert)
+"""What is due first goes first; of one call, the thresholds before the cap."""
 _FREE: dict[str, Any] = {"holder": None, "until_ms": None}
 
 

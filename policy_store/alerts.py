@@ -70,7 +70,8 @@ def alert_id(*parts: object) -> str:
 def raise_(connection: Connection, alert: Alert, now_ms: int) -> bool:
     """Tell of something: into the history, and to every target that wants it. False if it is there already.
 
-    Call it in the transaction that does what it tells of. ``alert_id`` names it.
+    Call it in the transaction that does what it tells of, under a name that a repeat has too:
+    ``raise_(change.connection, Alert(alert_id("enforcement_demoted", staging, revision), ...), change.now_ms)``.
     """
     return bool(raise_all(connection, [alert], now_ms))
 

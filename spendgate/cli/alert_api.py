@@ -100,5 +100,6 @@ def _text(alert: dict[str, Any]) -> str:
 
 
 def _delivery(found: dict[str, Any]) -> str:
-    facts = [f"{found['attempts']} attempts", found["problem"], found["next_at"] and f"next at {found['next_at']}"]
+    attempts = f"{found['attempts']} attempt{'' if found['attempts'] == 1 else 's'}"
+    facts = [attempts, found["problem"], found["next_at"] and f"next at {found['next_at']}"]
     return f"  {found['target']}: {found['state']} ({', '.join(each for each in facts if each)})"

@@ -29,6 +29,7 @@ from dev.ports import free_port
 from gateway_shadow.alerting import messages
 from gateway_shadow.alerting.addresses import Allowed, BadUrl, is_public
 from gateway_shadow.alerting.sending import Sender, answered, retry_after_ms
+from gateway_shadow.config import Config, Misconfigured
 from policy_store.alert_deliveries import Answer
 from policy_store.alert_targets import Target, sealer_of
 from policy_store.alerts import TRIED_MS, Alert
@@ -133,6 +134,16 @@ def test_an_operator_allows_hosts_and_networks_and_nothing_beside_them() -> None
     for bad in ("10.1.0.0/40", "a b", "10.1.0.1/16", "http://x", "*.internal", "1.2.3", "0x7f.1"):
         with pytest.raises(ValueError, match=r"expected hosts such as"):
             Allowed.parse(bad)
+
+
+def test_the_door_says_which_setting_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KAFKA", "STORE", "STORE_KEY_FILE"):
+        monkeypatch.setenv(f"SPENDGATE_{name}", "x")
+    monkeypatch.setenv("SPENDGATE_ALERTS_ALLOW", "10.0.0.0/8, hooks")
+    assert Config.from_environment().alerts_allow == Allowed.parse("hooks,10.0.0.0/8")
+    monkeypatch.setenv("SPENDGATE_ALERTS_ALLOW", "10.0.0.0/99")
+    with pytest.raises(Misconfigured, match="SPENDGATE_ALERTS_ALLOW: expected hosts such as"):
+        Config.from_environment()
 
 
 @pytest.mark.parametrize(

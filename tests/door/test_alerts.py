@@ -263,7 +263,7 @@ def test_alerts_and_their_targets_are_worked_by_commands(door: Door) -> None:
         shown = run("alert", "list", env=eve)
         assert first[:12] in shown
         assert "ops (sent)" in shown
-        assert "ops: sent (1 attempts)" in run("alert", "show", first[:12], env=eve)
+        assert "ops: sent (1 attempt)" in run("alert", "show", first[:12], env=eve)
         assert json.loads(run("alert", "show", first, "--json", env=eve))["id"] == first
         assert len(run("alert", "list", "--kind", "cap", "--limit", "1", "--json", env=eve).splitlines()) == 1
         assert "kind" in run("alert", "list", "--kind", "all", env=eve, code=2)

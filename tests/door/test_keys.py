@@ -56,7 +56,7 @@ def test_every_role_gets_no_fault_and_nothing_beyond_its_rights(shared_door: Doo
                 status, text = asked(client, method, filled(path), json={}, headers={"If-Match": '"1"'})
                 assert status < 500, (role, method, path, text)
                 if method == "GET" and path not in OPEN:
-                    operates = path.startswith(("/v1/keys", "/v1/audit", "/v1/sessions"))
+                    operates = path.startswith(("/v1/keys", "/v1/audit", "/v1/sessions", "/v1/alerts/targets"))
                     right = "operate" if operates else "read"
                     assert (status == 403) == (right not in RIGHTS[role]), (role, path)
 

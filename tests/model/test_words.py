@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from spendgate.model.decision import CODES, Code, Reason, RuleKind, Verdict
 from spendgate.model.money import NANO_PER_USD, parse_usd
-from spendgate.model.words import explain, money, window_words
+from spendgate.model.words import crossing, explain, money, window_words
 
 CENT = NANO_PER_USD // 100
 MONTH = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
@@ -52,6 +52,12 @@ def test_near_the_cap() -> None:
     assert explain(budget("near_cap", 21 * NANO_PER_USD), 13_200_000) == (
         "marketing-monthly: near the cap of $25.00 for team=marketing this month "
         "(used $21.00, call $0.013, crossed 50 %, 80 %)"
+    )
+
+
+def test_past_a_threshold() -> None:
+    assert crossing(budget("near_cap", 1999 * CENT), 80, CENT + 999) == (
+        "marketing-monthly: past 80 % of the cap of $25.00 for team=marketing this month (used $20.00)"
     )
 
 

@@ -315,6 +315,17 @@ def test_every_delivery_ends_within_a_day_whatever_is_answered_and_is_never_aske
         assert all(each.problem for each in ended)
 
 
+def test_of_one_call_the_thresholds_go_first_from_the_least_and_the_cap_goes_last(store: Store) -> None:
+    tenant(store)
+    to = target(store)
+    Decisions(store.database, store.clock).take([message(decision(1, over(alerts=(80, 50))))])
+    sender, found = deliveries(store), []
+    while (held := sender.claim(to.id)) is not None:
+        found.append(held.alert.threshold_percent)
+        sender.settle(held, TAKEN)
+    assert found == [50, 80, None]
+
+
 def test_a_target_that_does_not_answer_holds_off_its_own_and_once_it_does_they_go_at_once(store: Store) -> None:
     tenant(store)
     silent, other = target(store, "silent"), target(store, "other")
