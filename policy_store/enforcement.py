@@ -7,7 +7,8 @@ and turning it on again turns on nothing else. Being a team of one lifts none of
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from policy_store import certificates, flags, flip_requests, gates, stagings
+from policy_store import alerts, certificates, flags, flip_requests, gates, stagings
+from policy_store.alerts import Alert
 from policy_store.change import Change, Changes
 from policy_store.errors import Refused
 from policy_store.flags import EVERYWHERE, Flag, Level
@@ -194,7 +195,15 @@ def demote(change: Change, staging: str, why: str, signer: Signer, *, but_last: 
     found = stagings.require(change.connection, change.tenant, staging)
     made = stagings.demote(change, found, signer, why, but_last=but_last)
     _withdraw_waiting(change, "policy", staging, why)
+    alerts.raise_(change.connection, _demoted(made, why, change.now_ms), change.now_ms)
     return made
+
+
+def _demoted(staging: Staging, why: str, now_ms: int) -> Alert:
+    return Alert(
+        alerts.alert_id("enforcement_demoted", staging.id, staging.revision), staging.tenant, "enforcement_demoted",
+        staging.policy, staging.id, "shadow", f"{staging.policy} steps back to shadow: {why}", now_ms,
+    )  # fmt: skip
 
 
 def _words(level: Level, subject: str) -> str:
