@@ -82,7 +82,7 @@ def _messages(events: Sequence[Event], offset: int) -> Calls:
     calls = Calls()
     for at in range(0, len(events), PER_MESSAGE):
         packed = events[at : at + PER_MESSAGE]
-        calls.add_message(offset, time_ms(packed[-1].time) + 50, list(range(len(packed))), packed)
+        calls.add_message(offset, max(time_ms(each.time) for each in packed) + 50, list(range(len(packed))), packed)
         offset += 1
     return calls
 

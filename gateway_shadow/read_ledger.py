@@ -11,17 +11,19 @@ from pydantic import AwareDatetime, BaseModel
 
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import Name
-from gateway_shadow.ledger_pages import CursorError, Page, Wanted, decode_cursor, encode_cursor, page
+from gateway_shadow.ledger_pages import CursorError, Page, decode_cursor, encode_cursor, page
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import FieldProblem, Problem
 from gateway_shadow.story import story
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_selection import Selection
 from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.event_rows import events_of
 from spendgate.ledger.event_rows import places_of as log_places_of
 from spendgate.ledger.ledger_errors import LedgerError, LedgerMissing
+from spendgate.ledger.row_filter import Wanted
 from spendgate.model.decision import Code, Verdict
 
 router = APIRouter(tags=["ledger"])
@@ -111,14 +113,14 @@ def tell_story(
             if not place.duplicate
         ]
         wanted = Wanted({"source": source, "event_id": id_}, {})
-        judged = page(ledger, "decisions", caller.tenant, wanted, None, 10)
+        judged = page(ledger, Selection("decisions", caller.tenant, wanted), 10)
     first = next((each for each in calls if not each[0].duplicate), calls[0])
     decisions = [each for batch in judged.batches for each in decisions_of(batch)]
     return Story(**story(first[1], _text(first[0].received_at), len(calls) - 1, decisions, notes))
 
 
 def _all(ledger: Ledger, caller: Caller, name: TableName, values: dict[str, str]) -> list[tuple[Any, Any]]:
-    found = page(ledger, name, caller.tenant, Wanted(values, {}), None, 1000)
+    found = page(ledger, Selection(name, caller.tenant, Wanted(values)), 1000)
     return [
         pair for batch in found.batches for pair in zip(log_places_of(batch), events_of(batch), strict=True)
     ]  # fmt: skip
@@ -131,7 +133,7 @@ def _page(parts: Parts, caller: Caller, name: TableName, wanted: Wanted, cursor:
         expected = FieldProblem(field="cursor", expected="`next` of the page before")
         raise Problem(422, "bad_field", "see errors", [expected]) from None
     with _reading(parts) as ledger:
-        return page(ledger, name, caller.tenant, wanted, after, most)
+        return page(ledger, Selection(name, caller.tenant, wanted, after), most)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from deltalake import DeltaTable, Transaction
 from deltalake.transaction import AddAction, RemoveAction
 
 from spendgate.ledger.delta_files import (
-    ROW_GROUP_ROWS,
     DataFile,
     FileWriter,
     Statistics,
@@ -115,7 +114,7 @@ class _Joiner:
     def __init__(self, store: Store, name: TableName, eras: Eras) -> None:
         files, self._shape = store.files_of(name), SHAPES[name]
         self._writer = FileWriter(files, self._shape, data_change=False)
-        self._scan = Scan(files, self._shape, eras, self._shape.in_files.names, ROW_GROUP_ROWS)
+        self._scan = Scan(files, self._shape, eras, self._shape.in_files.names, self._shape.row_group_rows)
 
     def join(
         self, table: DeltaTable, groups: Sequence[Sequence[DataFile]], on_files: Callable[[int], None] | None
@@ -136,16 +135,16 @@ class _Joiner:
         first = group[0]
         name = log_file_name() if first.source else import_file_name(first.number, first.chunk)
         with self._writer.open(first.partition, name) as file:
-            for rows in _in_row_groups(self._scan.batches(group)):
-                file.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+            for rows in _in_row_groups(self._scan.batches(group), self._shape.row_group_rows):
+                file.write_table(rows, row_group_size=self._shape.row_group_rows)
         return self._writer.action(first.partition, name, _together(group, self._shape))
 
 
-def _in_row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+def _in_row_groups(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
     held: list[pa.RecordBatch] = []
     for batch in batches:
         held.append(batch)
-        if sum(each.num_rows for each in held) >= ROW_GROUP_ROWS:
+        if sum(each.num_rows for each in held) >= size:
             yield pa.Table.from_batches(held)
             held = []
     if held:

@@ -24,7 +24,6 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from spendgate.ledger.delta_tables import Shape
 
-ROW_GROUP_ROWS = 131_072
 _OURS = re.compile(r"(?:log-|import-(\d{8,})-(\d{6,})-)[0-9a-f]{32}\.parquet$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,10 +58,12 @@ class DataFile:
         return RemoveAction(self.path, data_change, _now_ms(), self.size_bytes, values)
 
 
-def files_in(table: DeltaTable, shape: Shape) -> list[DataFile]:
-    """The files of the table's version, with what the log knows of them."""
-    rows = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    return [_data_file(row, shape) for row in rows]
+def files_in(table: DeltaTable, shape: Shape, tenant: str | None = None) -> list[DataFile]:
+    """The files of the table's version, of one tenant or of all, with what the log knows of them."""
+    rows = pa.table(table.get_add_actions(flatten=True))
+    if tenant is not None:
+        rows = rows.filter(pc.equal(rows["partition.tenant"], tenant))
+    return [_data_file(row, shape) for row in rows.to_pylist()]
 
 
 def _data_file(row: Mapping[str, Any], shape: Shape) -> DataFile:
@@ -143,7 +144,7 @@ class FileWriter:
     def write(self, rows: pa.Table, partition: Mapping[str, Any], name: str) -> AddAction:
         """One file of ``rows``, which are in ledger order. Raises OSError."""
         with self.open(partition, name) as file:
-            file.write_table(rows.select(self._shape.in_files.names), row_group_size=ROW_GROUP_ROWS)
+            file.write_table(rows.select(self._shape.in_files.names), row_group_size=self._shape.row_group_rows)
         return self.action(partition, name, statistics_of(rows, self._shape))
 
     @contextmanager

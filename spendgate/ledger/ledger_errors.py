@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaError, SchemaMismatchError, TableNotFoundError
 
 
@@ -56,6 +57,10 @@ def told_of(where: str) -> Iterator[None]:
         raise _of_delta(where, str(error)) from None
     except OSError as error:
         raise _of_system(where, error) from None
+    except pa.ArrowException:
+        raise LedgerUnreadable(
+            f"{where}: a data file is damaged, see `ledger verify`: restore it from a copy"
+        ) from None
 
 
 def _of_delta(where: str, text: str) -> LedgerError:

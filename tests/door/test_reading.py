@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shadow.ledger_pages import CursorError, Place, Wanted, decode_cursor, encode_cursor, page
+from gateway_shadow.ledger_pages import CursorError, decode_cursor, encode_cursor, page
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_selection import Place, Selection
+from spendgate.ledger.row_filter import Wanted
 from spendgate.model.decision import Decision
 from tests.door.conftest import Door
 from tests.engine.scenes import TENANT, call, correction, log_of
@@ -27,12 +29,13 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
     return write(tmp_path_factory.mktemp("pages"), log, decisions)
 
 
-def paged(ledger: Ledger, wanted: Wanted, sizes: list[int]) -> list[Decision]:
+def paged(ledger: Ledger, wanted: Wanted, sizes: list[int], *, newest_first: bool = False) -> list[Decision]:
     """All pages one after the other, of these sizes, again and again; each cursor goes through its text."""
     found: list[Decision] = []
     after, turn = None, 0
     while True:
-        got = page(ledger, "decisions", TENANT, wanted, after, sizes[turn % len(sizes)])
+        chosen = Selection("decisions", TENANT, wanted, after, newest_first)
+        got = page(ledger, chosen, sizes[turn % len(sizes)])
         found += [each for batch in got.batches for each in decisions_of(batch)]
         after, turn = decode_cursor(encode_cursor(got.next)), turn + 1
         if after is None:
@@ -42,10 +45,12 @@ def paged(ledger: Ledger, wanted: Wanted, sizes: list[int]) -> list[Decision]:
 @given(
     sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4), verdict=st.sampled_from([None, "deny", "approve"]),
     policy=st.sampled_from([None, "capped", "other", "none"]), code=st.sampled_from([None, "over_cap"]),
+    newest_first=st.booleans(),
 )  # fmt: skip
 @settings(max_examples=30, deadline=None)
 def test_pages_of_any_size_hold_every_row_that_is_wanted_once_and_in_order(
-    ledger: Ledger, sizes: list[int], verdict: str | None, policy: str | None, code: str | None
+    ledger: Ledger, sizes: list[int], verdict: str | None, policy: str | None, code: str | None,
+    newest_first: bool,
 ) -> None:
     _, decisions, _ = busy()
     reasons = {name: value for name, value in (("policy", policy), ("code", code)) if value is not None}
@@ -56,15 +61,15 @@ def test_pages_of_any_size_hold_every_row_that_is_wanted_once_and_in_order(
         if verdict in (None, each.verdict)
         and (not reasons or any(all(getattr(r, n) == v for n, v in reasons.items()) for r in each.reasons))
     ]
-    assert paged(ledger, wanted, sizes) == owed
+    assert paged(ledger, wanted, sizes, newest_first=newest_first) == (owed[::-1] if newest_first else owed)
 
 
 def test_a_page_goes_on_where_it_ended_while_the_ledger_grows() -> None:
     log, decisions, _ = busy()
     with TemporaryDirectory() as folder:
-        first = page(write(Path(folder), log, decisions), "events", TENANT, Wanted({}, {}), None, 25)
+        first = page(write(Path(folder), log, decisions), Selection("events", TENANT), 25)
         write(Path(folder), log_of(*(r.body for r in log), call(timedelta(hours=2), "late")), [])
-        rest = page(Ledger.open(folder), "events", TENANT, Wanted({}, {}), first.next, 100)
+        rest = page(Ledger.open(folder), Selection("events", TENANT, after=first.next), 100)
         ids = [id_ for got in (first, rest) for batch in got.batches for id_ in batch.column("id").to_pylist()]
     assert ids == [*(f"e{n}" for n in range(40)), "late"]
 
