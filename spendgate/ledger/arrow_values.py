@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +21,15 @@ def values_of(column: pa.Array) -> list[Any]:
         return [known[place] for place in places]
     found: list[Any] = column.to_pylist()
     return found
+
+
+def dictionary_of(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+    """A column of strings as codes and what they stand for; None stands last."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    values = column.dictionary.to_pylist()
+    codes = pc.fill_null(column.indices, pa.scalar(len(values), column.indices.type))
+    return codes.to_numpy(zero_copy_only=False).astype(np.int64), [*values, None]
 
 
 def _instants(column: pa.Array) -> list[datetime | None]:

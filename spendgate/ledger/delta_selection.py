@@ -14,14 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from spendgate.ledger.delta_files import DataFile
-from spendgate.ledger.delta_order import Eras, Scan, eras_of, runs
+from spendgate.ledger.delta_order import Scan, eras_of, runs
 from spendgate.ledger.delta_pieces import BATCH_ROWS, InMemory, Piece, Places, RowGroup, overlapping
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import SHAPES, Shape, TableName
 from spendgate.ledger.delta_times import Times
 from spendgate.ledger.ledger_errors import told_of
 from spendgate.ledger.row_filter import Hits, Wanted
-
 
 T = TypeVar("T")
 

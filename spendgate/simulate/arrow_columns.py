@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.columns import CallColumns, Names
 from spendgate.engine.rules import Int
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.identity import identity_of
 
 NEEDED = ("kind", "time", "received_at", "duplicate", "cost_nano_usd", "input_tokens", "output_tokens")
@@ -35,14 +36,6 @@ def identities_of(batch: Any) -> Int:
     """The identities of the rows; 64 bits, the highest one as the sign."""
     found = map(identity_of, batch["source"].to_pylist(), batch["id"].to_pylist())
     return np.fromiter(found, np.uint64, len(batch["id"])).view(np.int64)
-
-
-def dictionary_of(column: Any) -> tuple[Int, list[str | None]]:
-    """A column of strings as codes and what they stand for; None stands last."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    values = column.dictionary.to_pylist()
-    return _filled(column.indices, len(values)).astype(np.int64), [*values, None]
 
 
 def _numbers(column: Any, names: Names) -> Int:

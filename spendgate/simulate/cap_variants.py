@@ -9,9 +9,9 @@ from spendgate.engine.columns import CallColumns, Names
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged, NotStreamable, StreamJudge
 from spendgate.engine.sweep import SweepJudge, TooManyKeys, new_counts, without_budgets
+from spendgate.ledger.amendments import OUTCOMES, codes_of
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.policy import Policy
-from spendgate.simulate.annotations import OUTCOMES, codes_of
-from spendgate.simulate.arrow_columns import dictionary_of
 from spendgate.simulate.history import History
 from spendgate.simulate.run import Options, simulate
 from spendgate.simulate.tally import ACCEPTED

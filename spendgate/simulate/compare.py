@@ -10,10 +10,10 @@ from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.columns import CallColumns, Names
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged, StreamJudge
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import VERDICTS
 from spendgate.model.policy import Policy
-from spendgate.simulate.arrow_columns import dictionary_of
 from spendgate.simulate.history import History
 from spendgate.simulate.run import Options, simulate
 

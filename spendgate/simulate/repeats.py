@@ -8,8 +8,9 @@ import pyarrow as pa
 from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import StreamJudge
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.ledger.columns import EVENTS
-from spendgate.simulate.arrow_columns import columns_of, dictionary_of, identities_of, is_annotation
+from spendgate.simulate.arrow_columns import columns_of, identities_of, is_annotation
 
 _DUPLICATE = EVENTS.field("duplicate")
 

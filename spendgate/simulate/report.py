@@ -15,9 +15,9 @@ from spendgate.engine.stream import WindowRow
 from spendgate.engine.stream_state import NEVER_MS
 from spendgate.engine.version import ENGINE_VERSION
 from spendgate.engine.windows import HOUR_MS
+from spendgate.ledger.amendments import EVIDENCE, OUTCOMES
 from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import VERDICTS
-from spendgate.simulate.annotations import EVIDENCE, OUTCOMES
 from spendgate.simulate.grouping import CALLS, NANO_USD
 from spendgate.simulate.review_queue import Reviewers, queue
 from spendgate.simulate.rule_words import kind_of, rule_words

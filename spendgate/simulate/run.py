@@ -12,10 +12,11 @@ from spendgate.engine.compile import Program
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged, NotStreamable, StreamJudge, WindowRow
 from spendgate.engine.stream_exact import ExactJudge
+from spendgate.ledger.amendments import COLUMNS as ANNOTATED
+from spendgate.ledger.amendments import NOTHING, UNSTATED, Amendments, amended_batch
 from spendgate.model.policy import Policy
-from spendgate.simulate import annotations
 from spendgate.simulate.ahead import read_ahead
-from spendgate.simulate.annotations import NOTHING, UNSTATED, Amendments, amended_batch, amendments
+from spendgate.simulate.annotations import amendments
 from spendgate.simulate.arrow_columns import NEEDED, columns_of, identities_of, is_annotation
 from spendgate.simulate.history import History, by_tenant
 from spendgate.simulate.review_queue import patience_ms
@@ -170,7 +171,7 @@ def _amended(history: History) -> dict[str, Amendments]:
 
 
 def _of_tenant(history: History, tenant: str) -> Iterator[Any]:
-    columns = (*annotations.COLUMNS, "tenant")
+    columns = (*ANNOTATED, "tenant")
     if history.tenants() is not None:
         yield from history.batches(columns, tenant)
         return

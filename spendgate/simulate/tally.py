@@ -11,9 +11,10 @@ from spendgate.engine.columns import CallColumns, Names
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged
 from spendgate.engine.windows import DAY_MS
+from spendgate.ledger.amendments import EVIDENCE, OUTCOMES, codes_of
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.decision import VERDICTS
-from spendgate.simulate.annotations import EVIDENCE, OUTCOMES, codes_of
-from spendgate.simulate.arrow_columns import dictionary_of, is_annotation
+from spendgate.simulate.arrow_columns import is_annotation
 from spendgate.simulate.grouping import Groups
 from spendgate.simulate.review_queue import PATIENT
 

@@ -7,11 +7,11 @@ import numpy as np
 
 from spendgate.engine.columns import CallColumns
 from spendgate.engine.stream import Judged, StreamJudge
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.policy import Policy
 from spendgate.model.policy_lint import lint_names
 from spendgate.model.words import money
-from spendgate.simulate.arrow_columns import dictionary_of
 from spendgate.simulate.history import History
 from spendgate.simulate.rule_words import rule_words
 from spendgate.simulate.run import Options, Run, simulate

@@ -10,10 +10,10 @@ from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.columns import CallColumns
 from spendgate.engine.rules import Int
 from spendgate.engine.stream import Judged, StreamJudge
+from spendgate.ledger.amendments import OUTCOMES, codes_of
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.policy import Budget, Policy
-from spendgate.simulate.annotations import OUTCOMES, codes_of
-from spendgate.simulate.arrow_columns import dictionary_of
 from spendgate.simulate.history import History
 from spendgate.simulate.run import Options, simulate
 from spendgate.simulate.tally import ACCEPTED

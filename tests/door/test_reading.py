@@ -49,7 +49,11 @@ def paged(ledger: Ledger, wanted: Wanted, sizes: list[int], *, newest_first: boo
 )  # fmt: skip
 @settings(max_examples=30, deadline=None)
 def test_pages_of_any_size_hold_every_row_that_is_wanted_once_and_in_order(
-    ledger: Ledger, sizes: list[int], verdict: str | None, policy: str | None, code: str | None,
+    ledger: Ledger,
+    sizes: list[int],
+    verdict: str | None,
+    policy: str | None,
+    code: str | None,
     newest_first: bool,
 ) -> None:
     _, decisions, _ = busy()

@@ -17,9 +17,10 @@ from spendgate.engine.sweep import SweepJudge, TooManyKeys, new_counts, without_
 from spendgate.engine.sweep_kernel import SweepCounts
 from spendgate.engine.sweep_state import VariantRows
 from spendgate.engine.table import new_table
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.model.event import Event
 from spendgate.model.policy import Policy
-from spendgate.simulate.arrow_columns import columns_of, dictionary_of, identities_of
+from spendgate.simulate.arrow_columns import columns_of, identities_of
 from spendgate.simulate.variants import Target
 from tests.engine.scenes import budget, call, log_of, policy
 from tests.engine.test_stream import batch_of
