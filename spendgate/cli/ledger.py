@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spendgate.cli.exports import ExportedFormat, ExportedRows, ExportedTable, Where
 from spendgate.cli.ledger_say import bar, told_of_ledger
 from spendgate.cli.say import FOUND
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from spendgate.ledger.delta_reader import Ledger
     from spendgate.ledger.delta_tables import TableName
     from spendgate.ledger.delta_verify import Offsets, Source
@@ -105,29 +108,38 @@ def import_file(
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .parquet or .jsonl.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .parquet, .csv or .jsonl.")],
     ledger: Place,
     tenant: Tenant = None,
+    table: ExportedTable = "events",
+    file_format: ExportedFormat = None,
+    rows: ExportedRows = "day",
+    where: Where = None,
+    imported: Annotated[
+        bool, typer.Option("--imported/--no-imported", help="With events that were imported, or without.")
+    ] = True,
     from_: Annotated[
         datetime | None, typer.Option("--from", formats=_DATES, help="From this instant on (UTC).")
     ] = None,
     to: Annotated[datetime | None, typer.Option(formats=_DATES, help="Up to this instant, not included (UTC).")] = None,
-    version: Annotated[int | None, typer.Option(min=0, help="Of the events table; default: the newest.")] = None,
+    version: Annotated[int | None, typer.Option(min=0, help="Of the table; default: the newest.")] = None,
     storage_option: Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Write events to a file in ledger order, tenant by tenant."""
-    from spendgate.ledger.delta_export import export_events, export_format
+    """Write events or decisions to a file in ledger order, tenant by tenant; the file is there whole or not at all."""
+    from spendgate.cli.exports import exported_line, filters_of
+    from spendgate.ledger.export import Asked, Export, format_of, whole_file
+    from spendgate.ledger.row_filter import wanted_of
 
     with told_of_ledger():
-        export_format(out)
-        opened = _opened(ledger, storage_option, version)
-        tenants = [tenant] if tenant is not None else opened.tenants()
-        wanted = (batch for each in tenants for batch in opened.event_batches(each, from_=_utc(from_), to=_utc(to)))
-        with bar("events", opened.rows("events", tenant)) as advance:
-            rows = export_events(wanted, out, advance)
-        told = {"rows": rows, "out": str(out), "version": opened.version}
-        typer.echo(json.dumps(told) if as_json else f"{rows:,} events of version {opened.version} in {out}")
+        wanted = wanted_of(table, filters_of(where), _utc(from_), _utc(to))
+        asked = Asked(table, format_of(out, file_format), wanted, imported, rows)
+        opened = _opened(ledger, storage_option, None if version is None else {table: version})
+        found = Export(opened, [tenant] if tenant is not None else opened.tenants(table), asked)
+        with bar(table, opened.rows(table, tenant)) as advance, whole_file(out) as sink:
+            written = found.write(sink, advance)
+        told = {"rows": written, "out": str(out), "version": found.version, "unpriced": found.unpriced}
+        typer.echo(json.dumps(told) if as_json else exported_line(told))
 
 
 @app.command()
@@ -170,7 +182,7 @@ def _compacted_line(name: str, done: dict[str, int]) -> str:
     return "{}: {files_before:,} small files into {files_after:,}, {deleted:,} old files deleted".format(name, **done)
 
 
-def _opened(root: str, pairs: list[str] | None, version: int | None = None) -> "Ledger":
+def _opened(root: str, pairs: list[str] | None, version: "int | Mapping[TableName, int] | None" = None) -> "Ledger":
     from spendgate.ledger.delta_reader import Ledger
 
     return Ledger.open(root, storage_options(pairs), version)

@@ -15,11 +15,13 @@ from spendgate.ledger.focus_charges import KEYS, SUMS
 HELD_FOR = timedelta(days=4)
 """Later than the late horizon of a tenant's settings, by default 72 h."""
 MOST_HELD = 200_000
-_GATHERED = 100_000
+GIVEN_OUT = 8_192
+"""Rows at a time, at most."""
+_GATHERED = 50_000
 
 
 def summed(found: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Rows of KEYS and SUMS, of which every combination of keys comes once but for what the module says; sorted."""
+    """Rows of KEYS and SUMS, of which every combination of keys comes once but for what the module says, by keys."""
     held, fresh = None, list[pa.Table]()
     for each in found:
         fresh.append(each)
@@ -27,10 +29,10 @@ def summed(found: Iterable[pa.Table]) -> Iterator[pa.Table]:
             continue
         held, fresh = _together(held, fresh), []
         done = _is_done(held)
-        yield _sorted(held.filter(done))
+        yield from _sorted(held.filter(done))
         held = held.filter(pc.invert(done))
     if held is not None or fresh:
-        yield _sorted(_together(held, fresh))
+        yield from _sorted(_together(held, fresh))
 
 
 def _together(held: pa.Table | None, fresh: list[pa.Table]) -> pa.Table:
@@ -48,5 +50,7 @@ def _is_done(held: pa.Table) -> pa.ChunkedArray:
     return pc.less_equal(starts, pc.quantile(starts.cast(pa.int64()), 0.5)[0].cast(pa.int64()).cast(starts.type))
 
 
-def _sorted(rows: pa.Table) -> pa.Table:
-    return rows.sort_by([(name, "ascending") for name in KEYS])
+def _sorted(rows: pa.Table) -> Iterator[pa.Table]:
+    order = pc.sort_indices(rows, [(name, "ascending") for name in KEYS])
+    for at in range(0, len(order), GIVEN_OUT):
+        yield rows.take(order.slice(at, GIVEN_OUT))

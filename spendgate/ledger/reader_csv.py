@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.inspect import BoolType, DateTimeType, IntType, Type, UnionType
 
+from spendgate.ledger.own_exports import PLACED_CSV, as_written
 from spendgate.ledger.reader_jsonl import build_event
 from spendgate.ledger.reader_lines import MAX_LINE_BYTES, Lines
 from spendgate.ledger.reader_options import COST_USD, ReadOptions
@@ -83,6 +84,7 @@ class Columns:
         self._cells = [(names.index(column), field) for field, column in mapping.items()]
         self.width = len(names)
         self.ignored = [name for name in names if name not in mapping.values()]
+        self._is_ours = tuple(names[: len(PLACED_CSV)]) == PLACED_CSV
 
     def row(self, cells: Sequence[str]) -> dict[str, Cell]:
         """The known fields of a row; an empty cell is an unknown value. Raises RowProblem."""
@@ -91,7 +93,7 @@ class Columns:
         row: dict[str, Cell] = {}
         for index, field in self._cells:
             if text := cells[index].strip():
-                row |= self._field(field, text)
+                row |= self._field(field, as_written(text) if self._is_ours else text)
         return row
 
     def cost_of(self, cells: Sequence[str]) -> int | None:

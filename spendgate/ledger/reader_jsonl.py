@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from spendgate.ledger.own_exports import PLACED
 from spendgate.ledger.reader_lines import Lines
 from spendgate.ledger.reader_options import DEFAULT_TENANT, ReadOptions
 from spendgate.ledger.reader_problem import (
@@ -21,6 +22,8 @@ from spendgate.model.event import Event
 from spendgate.model.money import MAX_COST_NANO_USD
 
 _decode_event = msgspec.json.Decoder(Event).decode
+_EXPORTED = frozenset(PLACED)
+"""A row that has all of these is one of our own exports; where it stood in a log is not read."""
 _decode_any = msgspec.json.Decoder().decode
 
 
@@ -62,6 +65,8 @@ def _cost_of(row: object) -> int | None:
 def _from_row(row: object, identity: str, options: ReadOptions) -> Event:
     if not isinstance(row, dict):
         raise RowProblem(ROW, "one event, as a JSON object")
+    if row.keys() >= _EXPORTED:
+        row = {name: value for name, value in row.items() if name not in _EXPORTED}
     for name in row:
         if name not in FIELD_TYPES:
             raise unknown_field(name)
