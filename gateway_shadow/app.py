@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from gateway_shadow import (
     check,
+    export_ledger,
     health,
     ingest,
     manage_alerts,
@@ -69,7 +70,7 @@ from window_counters.redis_store import RedisStore
 
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
-    manage_reviews, manage_alerts, manage_sessions, read_ledger, watch_decisions, health, sign_in,
+    manage_reviews, manage_alerts, manage_sessions, read_ledger, export_ledger, watch_decisions, health, sign_in,
 )  # fmt: skip
 BY_PROVIDER = (sign_in_oidc, sign_in_cli)
 """Not there unless a provider is configured."""

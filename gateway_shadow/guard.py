@@ -38,6 +38,7 @@ class Guard:
         answer = _Answer(send, request_id)
         try:
             async with asyncio.timeout(self.limits.request_s) as answer.limit:
+                scope["state"]["limit"] = answer.limit
                 await self.app(scope, _limited(receive, self.limits.body_bytes), answer)
         except TimeoutError:
             await answer.problem(

@@ -11,6 +11,7 @@ from gateway_shadow.auth import Doorkeeper
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
+from gateway_shadow.export_room import ExportRoom
 from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
@@ -45,6 +46,7 @@ class Parts:
     login: Login
     alert_sender: Sender
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    exports: ExportRoom = field(default_factory=ExportRoom)
 
 
 async def _parts(request: Request) -> Parts:  # a plain one would be run in a thread, for every request

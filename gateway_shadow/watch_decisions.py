@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query
-from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from gateway_shadow.auth import Caller, Reader, holds
+from gateway_shadow.auth import Reader
 from gateway_shadow.documents import Name
 from gateway_shadow.live import Gap, TooMany, Watcher
 from gateway_shadow.openapi import problems
-from gateway_shadow.parts import Parts, Shared
+from gateway_shadow.parts import Shared
 from gateway_shadow.problems import Problem
-from policy_store.errors import StoreAway
+from gateway_shadow.still_good import is_still_good
 from spendgate.model.decision import Decision, Verdict
 
 router = APIRouter(tags=["ledger"])
@@ -43,7 +42,7 @@ async def live_decisions(
     left out because they were read too slowly. It ends with the key. What was before stands in `/v1/decisions`."""
     if await _soon(parts.live.has_begun()):
         yield ServerSentEvent(event="begun", data={})
-    while not parts.stopping.is_set() and await _may_go_on(parts, caller):
+    while not parts.stopping.is_set() and await is_still_good(parts, caller):
         until = asyncio.get_running_loop().time() + LOOK_S
         while (told := await _next(watcher, until)) is not None:
             if isinstance(told, Gap):
@@ -79,16 +78,3 @@ def _is_wanted(decision: Decision, verdict: Verdict | None, policy: str | None) 
 def _document(decision: Decision) -> dict[str, Any]:
     found: dict[str, Any] = msgspec.to_builtins(decision)
     return found
-
-
-async def _may_go_on(parts: Parts, caller: Caller) -> bool:
-    """Whether the key or session is still good; while the store is away, as it was."""
-
-    def is_good() -> bool:
-        with parts.database.read() as connection:
-            return holds(connection, caller, parts.changes.now_ms())
-
-    try:
-        return await run_in_threadpool(is_good)
-    except StoreAway:
-        return True

@@ -14,6 +14,8 @@ from spendgate.cli.say import USAGE, told_without_kafka
 
 URL_ENV, KEY_ENV, HOME_ENV = "SPENDGATE_URL", "SPENDGATE_API_KEY", "SPENDGATE_HOME"
 _TIMEOUT_S = 60.0
+_FILE_TIMEOUT_S = 600.0
+"""Until the next part of a file: a cost export reads all rows before its first."""
 _CODES = {400: USAGE, 404: USAGE, 413: USAGE, 415: USAGE, 422: USAGE, 503: NEEDED}
 
 
@@ -98,6 +100,18 @@ class Api:
                     name = value
                 elif field == "data":
                     yield name, json.loads(value)
+
+    @contextmanager
+    def file(self, path: str, **request: Any) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
+        """What stands there as headers and bytes, however much it is; one that breaks off is a Failure."""
+        try:
+            with self._client.stream("GET", path, timeout=_FILE_TIMEOUT_S, **request) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise _failure(answer.status_code, answer.text)
+                yield answer.headers, answer.iter_bytes()
+        except self._away:
+            raise Failure(f"{self._url} does not answer, or broke off in the middle; try again") from None
 
     def close(self) -> None:
         """Let go of the connection."""

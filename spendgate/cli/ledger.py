@@ -128,7 +128,9 @@ def export(
 ) -> None:
     """Write events or decisions to a file in ledger order, tenant by tenant; the file is there whole or not at all."""
     from spendgate.cli.exports import exported_line, filters_of
-    from spendgate.ledger.export import Asked, Export, format_of, whole_file
+    from spendgate.cli.whole_file import whole_file
+    from spendgate.ledger.export import Asked, Export
+    from spendgate.ledger.export_formats import format_of
     from spendgate.ledger.row_filter import wanted_of
 
     with told_of_ledger():

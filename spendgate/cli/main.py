@@ -17,6 +17,7 @@ from spendgate.cli import (
     diff,
     enforcement,
     explain,
+    export_api,
     gate_api,
     import_policies,
     ledger,
@@ -62,6 +63,7 @@ app.add_typer(gate_api.waiver_app, name="waiver")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(alert_api.app, name="alert")
+app.command()(export_api.export)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")

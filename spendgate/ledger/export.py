@@ -1,30 +1,22 @@
 """A ledger's events or decisions as one file: Parquet, CSV, JSON lines, or a FOCUS cost export."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
 from spendgate.ledger.delta_reader import IMPORTED, Ledger
 from spendgate.ledger.delta_selection import Selection, rows
 from spendgate.ledger.delta_tables import SHAPES
+from spendgate.ledger.export_formats import Exported, Format, Grain
 from spendgate.ledger.export_writers import Write, columns_of, csv_writer, flat, jsonl_writer, parquet_writer
-from spendgate.ledger.focus_charges import Grain
 from spendgate.ledger.focus_columns import VERSION
 from spendgate.ledger.focus_export import FocusExport
 from spendgate.ledger.focus_rows import schema_of
 from spendgate.ledger.reader_problem import InputError
 from spendgate.ledger.row_filter import Wanted
-
-Format = Literal["parquet", "csv", "jsonl", "focus", "focus-parquet"]
-"""``focus`` is CSV."""
-Exported = Literal["events", "decisions"]
-ENDINGS: dict[Format, str] = {
-    "parquet": ".parquet", "csv": ".csv", "jsonl": ".jsonl", "focus": ".csv", "focus-parquet": ".parquet",
-}  # fmt: skip
 
 
 class Asked(NamedTuple):
@@ -109,31 +101,3 @@ class Export:
             case "focus":
                 return csv_writer(sink, schema_of(asked.grain).names)
         return parquet_writer(sink, schema_of(asked.grain), {**about, "focusVersion": VERSION})
-
-
-def format_of(path: Path, said: str | None = None) -> Format:
-    """The format by what was said, else by the file's name. Raises InputError for what is none.
-
-    ``focus`` in a file whose name ends in ``.parquet`` is Parquet.
-    """
-    ending = path.suffix.lower()
-    if said == "focus" and ending == ENDINGS["focus-parquet"]:
-        return "focus-parquet"
-    for name, its in ENDINGS.items():
-        if said == name or (said is None and ending == its):
-            return name
-    if said is not None:
-        raise InputError(f"format: expected one of {', '.join(ENDINGS)}")
-    raise InputError("out: expected a name that ends in .parquet, .csv or .jsonl")
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that is there once it is whole, or not at all. Raises OSError."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as sink:
-            yield sink
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,15 +1,15 @@
 """From events to charges: what a call cost, by its latest correction, and by which columns charges are summed."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendgate.ledger.amendments import UNSTATED, Amendments, amended_batch
+from spendgate.ledger.export_formats import Grain
 from spendgate.ledger.focus_columns import QUANTITY, TAGGED
 
-Grain = Literal["day", "hour", "call"]
 NEEDED = (
     "topic_id", "duplicate", "kind", "time", "received_at", "id", "source", "vendor", "model", "cost_source",
     "cost_nano_usd", "input_tokens", "output_tokens", "cached_input_tokens", "check_id", "outcome", "evidence_status",

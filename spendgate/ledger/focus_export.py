@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from spendgate.ledger.amendments import COLUMNS, Amendments, amendments, marked_calls
 from spendgate.ledger.delta_reader import Ledger
-from spendgate.ledger.focus_charges import NEEDED, Grain, charges, corrected, is_call
+from spendgate.ledger.export_formats import Grain
+from spendgate.ledger.focus_charges import NEEDED, charges, corrected, is_call
 from spendgate.ledger.focus_rows import focus_rows
 from spendgate.ledger.focus_sums import summed
 from spendgate.ledger.row_filter import Wanted

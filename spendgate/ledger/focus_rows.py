@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spendgate.ledger.focus_charges import Grain
+from spendgate.ledger.export_formats import Grain
 from spendgate.ledger.focus_columns import COST, FOCUS, OF_A_CALL, OURS, QUANTITY, TAGGED
 
 CURRENCY = "USD"
