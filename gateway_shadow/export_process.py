@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 log = logging.getLogger("gateway_shadow.export_process")
 
@@ -21,16 +21,22 @@ WHOLE, FAILED = 0, 1
 _BUFFER_BYTES = 2**18
 
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from spendgate.ledger.delta_tables import TableName
+
+
 def export(asked: dict[str, Any], out: BinaryIO) -> None:
     """Do it. Raises LedgerError before the first line is written; whatever comes later leaves a part."""
     from spendgate.ledger.delta_reader import Ledger
-    from spendgate.ledger.delta_tables import TABLES, TableName
     from spendgate.ledger.export import Asked, Export
+    from spendgate.ledger.export_formats import EXPORTED
     from spendgate.ledger.row_filter import wanted_of
 
     from_, to = (None if asked[name] is None else datetime.fromisoformat(asked[name]) for name in ("from", "to"))
-    table: TableName = next(name for name in TABLES if name == asked["table"])
-    versions = {} if asked["version"] is None else {table: asked["version"]}
+    table = next(name for name in EXPORTED if name == asked["table"])
+    versions: Mapping[TableName, int] = {} if asked["version"] is None else {table: asked["version"]}
     ledger = Ledger.open(asked["ledger"], version=versions, only=[table])
     wanted = wanted_of(table, asked["where"], from_, to)
     found = Export(ledger, [asked["tenant"]], Asked(asked["table"], asked["format"], wanted, asked["imported"],

@@ -7,7 +7,7 @@ from fastapi import Depends, Query
 from pydantic import AwareDatetime
 
 from gateway_shadow.documents import Name
-from spendgate.ledger.delta_tables import TableName
+from spendgate.ledger.export_formats import Exported
 from spendgate.ledger.row_filter import Wanted, wanted_of
 from spendgate.model.decision import Code, Verdict
 
@@ -23,7 +23,7 @@ class Chosen(NamedTuple):
     from_: datetime | None
     to: datetime | None
 
-    def of(self, table: TableName) -> Wanted:
+    def of(self, table: Exported) -> Wanted:
         """As the ledger's reader takes it."""
         return wanted_of(table, *self)
 

@@ -24,6 +24,7 @@ from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.event_documents import documents_of, instant_text
 from spendgate.ledger.event_rows import events_of
 from spendgate.ledger.event_rows import places_of as log_places_of
+from spendgate.ledger.export_formats import Exported
 from spendgate.ledger.ledger_errors import LedgerError, LedgerMissing
 from spendgate.ledger.row_filter import Wanted
 
@@ -110,7 +111,7 @@ def _all(ledger: Ledger, caller: Caller, name: TableName, values: dict[str, str]
     ]  # fmt: skip
 
 
-def _selection(table: TableName, caller: Caller, chosen: Chosen, cursor: str | None, order: str) -> Selection:
+def _selection(table: Exported, caller: Caller, chosen: Chosen, cursor: str | None, order: str) -> Selection:
     """Raises Problem for what is no cursor."""
     try:
         after = decode_cursor(cursor)

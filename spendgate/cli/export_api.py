@@ -36,7 +36,11 @@ def export(
 ) -> None:
     """Write events or decisions of the door's ledger to a file, which is there whole or not at all."""
     with api() as opened:
-        wanted = {**filters_of(where), "format": _format(out, file_format)}
+        from spendgate.ledger.export_formats import check_filters
+
+        wanted = filters_of(where)
+        check_filters(table, wanted)
+        wanted["format"] = _format(out, file_format)
         times = {"from": from_, "to": to}
         wanted |= {name: _utc(at).isoformat() for name, at in times.items() if at is not None}
         wanted |= {} if version is None else {"version": str(version)}

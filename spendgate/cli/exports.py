@@ -33,4 +33,4 @@ def exported_line(told: Mapping[str, Any]) -> str:
     rows = f"{told['rows']:,} rows" if told["rows"] is not None else "all rows"
     said = f"{rows} of version {told['version']} in {told['out']}"
     left_out = told["unpriced"]
-    return f"{said}; left out {left_out:,} calls that have no price" if left_out else said
+    return f"{said}; calls without a price, left out: {left_out:,}" if left_out else said

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from spendgate.ledger.delta_tables import SHAPES, TableName
-from spendgate.ledger.reader_problem import InputError
-from spendgate.model.text import echo_field
+from spendgate.ledger.export_formats import BY_COLUMN, BY_REASON, Exported, check_filters
 
 Hits = npt.NDArray[np.bool_]
 
@@ -74,22 +73,11 @@ def _of_reasons(column: pa.Array, wanted: Mapping[str, str]) -> Hits:
     return rows
 
 
-BY_COLUMN: Mapping[TableName, tuple[str, ...]] = {
-    "events": (
-        "team", "employee", "customer", "project", "workflow", "agent", "vendor", "model", "source", "id",
-    ),
-    "decisions": ("verdict", "source", "event_id"),
-}  # fmt: skip
-"""The columns that people filter a table by."""
-BY_REASON: Mapping[TableName, tuple[str, ...]] = {"events": (), "decisions": ("policy", "staging", "code")}
-
-
 def wanted_of(
-    table: TableName, said: Mapping[str, str], from_: datetime | None = None, to: datetime | None = None
+    table: Exported, said: Mapping[str, str], from_: datetime | None = None, to: datetime | None = None
 ) -> Wanted:
     """What was said by name and value. Raises InputError for a name that the table is not filtered by."""
-    columns, fields = BY_COLUMN[table], BY_REASON[table]
-    if unknown := next((name for name in said if name not in (*columns, *fields)), None):
-        raise InputError(f"where: {echo_field(unknown)}: expected one of {', '.join((*columns, *fields))}")
-    values, reasons = ({name: said[name] for name in names if name in said} for names in (columns, fields))
+    check_filters(table, said)
+    values, reasons = ({name: said[name] for name in names if name in said}
+                       for names in (BY_COLUMN[table], BY_REASON[table]))  # fmt: skip
     return Wanted(values, reasons, from_, to)

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from spendgate.ledger.columns import EVENT_FIELDS, EVENTS
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.event_documents import documents_of
-from spendgate.ledger.export_formats import Exported
+from spendgate.ledger.export_formats import Exported, Format
 from spendgate.ledger.record_columns import DECISIONS
 from spendgate.model.decision import Decision, Position, Reason
 
-FORMATS = ("parquet", "csv", "jsonl")
+FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl")
 
 
 def documents(raw: bytes, format_: str, table: Exported) -> list[Any]:

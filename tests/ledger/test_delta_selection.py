@@ -30,7 +30,7 @@ def small_row_groups() -> Iterator[None]:
     """Of three rows each, so that a few events make many."""
     with pytest.MonkeyPatch.context() as patch:
         shape = replace(delta_tables.SHAPES["events"], row_group_rows=SMALL)
-        patch.setitem(delta_tables.SHAPES, "events", shape)  # type: ignore[arg-type]  # (a dict behind its type)
+        patch.setitem(delta_tables.SHAPES, "events", shape)
         yield
 
 

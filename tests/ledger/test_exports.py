@@ -23,9 +23,9 @@ from spendgate.ledger.event_documents import documents_of
 from spendgate.ledger.event_rows import Place, batch_of
 from spendgate.ledger.export import Asked, Export
 from spendgate.ledger.export_csv import csv_lines
-from spendgate.ledger.export_formats import Exported, Format
+from spendgate.ledger.export_formats import BY_COLUMN, BY_REASON, Exported, Format
 from spendgate.ledger.reader_problem import InputError
-from spendgate.ledger.row_filter import BY_COLUMN, BY_REASON, Wanted, wanted_of
+from spendgate.ledger.row_filter import Wanted, wanted_of
 from spendgate.model.text import ALLOWED_CHARS
 from tests.engine.evaluate import evaluate
 from tests.engine.scenes import TENANT, call, examples
