@@ -50,7 +50,7 @@ class Verifier:
 
     def __init__(self, keys: list[str]) -> None:
         """``keys``: as ``public_text`` has them. Raises Refused."""
-        found = [_public(text) for text in keys]
+        found = [public_key(text, "store keys") for text in keys]
         self._keys = {key_id(key): key for key in found}
 
     def is_signed(self, activation: Activation) -> bool:
@@ -66,11 +66,12 @@ class Verifier:
         return True
 
 
-def _public(text: str) -> Ed25519PublicKey:
+def public_key(text: str, field: str) -> Ed25519PublicKey:
+    """The key of ``public_text``. Raises Refused, which names ``field``."""
     try:
         return Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
     except (ValueError, NotBase64):
-        raise Refused("bad_key", "store keys: expected base64 of 32 bytes, as `spendgate admin key` prints") from None
+        raise Refused("bad_key", f"{field}: expected base64 of the 32 bytes of an Ed25519 public key") from None
 
 
 def make_key_file(path: Path) -> Signer:
