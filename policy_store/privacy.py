@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert, select, update
 from policy_store import gateway_keys, tenant_secrets, tenants
 from policy_store.change import Change
 from policy_store.errors import Refused, Stale
-from policy_store.sealing import MasterKeys
+from policy_store.master_keys import MasterKeys
 from policy_store.tables import privacy_settings
 from spendgate.model.privacy import permits
 from spendgate.model.privacy_settings import PrivacySettings

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from policy_store.change import Change
 from policy_store.errors import NotFound, Refused
-from policy_store.sealing import KEY_BYTES, MasterKeys
+from policy_store.master_keys import KEY_BYTES, MasterKeys
 from policy_store.tables import tenant_secrets
 
 Purpose = Literal["fingerprint", "content"]
@@ -102,4 +102,3 @@ def _make(change: Change, master: MasterKeys, purpose: Purpose) -> TenantSecret:
     change.connection.execute(insert(tenant_secrets).values(**made._asdict()))
     change.note("create", f"{purpose} key {id_}", None, None)
     return made
-

@@ -26,7 +26,7 @@ class PrivacySettings(Document):
     ``retention_days``: for so long content is kept, where a mode keeps any."""
 
     mode: PrivacyMode = DEFAULT
-    scopes: Scopes = []
+    scopes: Scopes = Field(default_factory=list)
     retention_days: Annotated[int, Field(ge=1, le=3650, strict=True)] = 30
 
     @property

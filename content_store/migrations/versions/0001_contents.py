@@ -11,9 +11,7 @@ def upgrade() -> None:
     """Take the step."""
     op.create_table(
         "contents",
-        sa.Column(
-            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
-        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("tenant", sa.String(length=128), nullable=False),
         sa.Column("source", sa.String(length=128), nullable=False),
         sa.Column("event_id", sa.String(length=128), nullable=False),
