@@ -30,7 +30,7 @@ class Kept(NamedTuple):
 class Summary(NamedTuple):
     """How many calls' content a tenant has here, and since when the oldest."""
 
-    count: int
+    calls: int
     oldest_ms: int | None
 
 
@@ -68,10 +68,9 @@ class ContentStore:
         with self._begin() as connection:
             return connection.execute(delete(contents).where(*_of(tenant, source, event_id))).rowcount
 
-    def erase_all(self, tenant: str) -> int:
-        """Delete everything of a tenant; how many calls."""
-        with self._begin() as connection:
-            return connection.execute(delete(contents).where(contents.c.tenant == tenant)).rowcount
+    def erase_all(self, tenant: str, keys: Collection[str]) -> int:
+        """Delete all of a tenant's content that is under some data keys; of how many calls."""
+        return self._delete(tenant, contents.c.key_id.in_(list(keys)))
 
     def summary(self, tenant: str) -> Summary:
         """What a tenant has here."""
@@ -92,16 +91,18 @@ class ContentStore:
             | (contents.c.kept_ms <= now_ms - retention_ms)
             | (contents.c.key_id.not_in(list(keys)) & (contents.c.kept_ms <= now_ms - _ORPHANED_MS))
         )
-        swept = 0
-        while found := self._sweep_some(tenant, past):
-            swept += found
-        return swept
+        return self._delete(tenant, past)
 
-    def _sweep_some(self, tenant: str, past: ColumnElement[bool]) -> int:
+    def _delete(self, tenant: str, which: ColumnElement[bool]) -> int:
         """Some at a time, so that nobody who puts waits for long."""
-        some = select(contents.c.number).where(contents.c.tenant == tenant, past).limit(_TOGETHER)
-        with self._begin() as connection:
-            return connection.execute(delete(contents).where(contents.c.number.in_(some))).rowcount
+        some = select(contents.c.number).where(contents.c.tenant == tenant, which).limit(_TOGETHER)
+        deleted = 0
+        while True:
+            with self._begin() as connection:
+                found = connection.execute(delete(contents).where(contents.c.number.in_(some))).rowcount
+            deleted += found
+            if found < _TOGETHER:
+                return deleted
 
     @contextmanager
     def _begin(self) -> Iterator[Connection]:

@@ -19,10 +19,12 @@ from gateway_shadow import (
     ingest,
     manage_people,
     manage_policies,
+    manage_privacy,
     manage_reviews,
     manage_simulations,
     manage_stagings,
     problems,
+    read_contents,
     read_ledger,
     watch_decisions,
 )
@@ -36,6 +38,8 @@ from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
+from gateway_shadow.privacy import sweeping as sweeping_contents
+from gateway_shadow.privacy.office import privacy_of
 from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
 from gateway_shadow.serving import Server
@@ -58,8 +62,8 @@ from spendgate.model.topics import Topics, TopicsError, load_topics
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
-    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, manage_reviews, read_ledger,
-    watch_decisions, health,
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_people, manage_reviews, manage_privacy,
+    read_contents, read_ledger, watch_decisions, health,
 )  # fmt: skip
 WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
@@ -70,10 +74,11 @@ GARBAGE = 50_000
 def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
     database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
+    changes = Changes(database)
     return Parts(
         config=config,
         database=database,
-        changes=Changes(database),
+        changes=changes,
         signer=read_key_file(config.key_file),
         keeper=Doorkeeper(database),
         writer=writer,
@@ -82,9 +87,8 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         checker=_checker(config, topics, database),
         breaker=Breaker(),
         live=Live(config.kafka, topics.decisions.name, config.security),
-        runner=Runner(
-            Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
-        ),
+        runner=Runner(Queue(changes, f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs),
+        privacy=privacy_of(config, changes),
     )
 
 
@@ -110,6 +114,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         others = [
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes)),
+            asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         yield
         for each in others:
@@ -120,6 +125,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         await relaying
         await parts.live.close()
         await parts.recorder.close()
+        await parts.privacy.close()
         await parts.writer.close()
         if parts.checker is not None:
             await parts.checker.store.close()
@@ -145,6 +151,8 @@ def main() -> int:
         config, topics = Config.from_environment(), load_topics()
         parts = parts_of(config, topics)
         require_current(parts.database)
+        if parts.privacy.contents is not None:
+            parts.privacy.contents.require_current()
     except StoreAway as error:
         return _ended(error, MISSING)
     except (Misconfigured, Failure, TopicsError, StoreError, ValueError, OSError) as error:

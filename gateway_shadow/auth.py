@@ -23,13 +23,14 @@ from policy_store.clock import Forward
 from policy_store.database import Database
 from policy_store.errors import StoreAway
 
-Right = Literal["ingest", "read", "edit", "approve", "operate"]
+Right = Literal["ingest", "read", "edit", "approve", "operate", "content"]
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     "ingest": frozenset({"ingest"}),
     "viewer": frozenset({"read"}),
     "editor": frozenset({"read", "edit"}),
     "approver": frozenset({"read", "approve"}),
     "operator": frozenset({"read", "operate"}),
+    "content": frozenset({"read", "content"}),
 }
 """What each role may do. A person may hold several keys, and stays one person."""
 
@@ -166,3 +167,4 @@ Reader = Annotated[Caller, Depends(needs("read"))]
 Editor = Annotated[Caller, Depends(needs("edit"))]
 Approver = Annotated[Caller, Depends(needs("approve"))]
 Operator = Annotated[Caller, Depends(needs("operate"))]
+ContentReader = Annotated[Caller, Depends(needs("content"))]

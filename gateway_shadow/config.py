@@ -39,7 +39,9 @@ class Config:
     (default 127.0.0.1), SPENDGATE_HTTP_PORT (default 8080), SPENDGATE_PRICE (``given``, ``missing``, ``recomputed``;
     default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
     (default 10: how long Kafka may take to acknowledge), SPENDGATE_JOBS (default 2: simulations at a time, of stored
-    versions, and as many of drafts)."""
+    versions, and as many of drafts); for privacy SPENDGATE_MASTER_KEY_FILE (fingerprints and kept content need it),
+    SPENDGATE_CONTENT_STORE (a database's URL; kept content needs it), SPENDGATE_PRIVACY_MODEL (a spaCy model's folder;
+    redacted free text needs it)."""
 
     kafka: str
     store: str
@@ -53,6 +55,9 @@ class Config:
     security: Mapping[str, Any] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits)
     jobs: int = 2
+    master_key_file: Path | None = None
+    content_store: str | None = None
+    privacy_model: Path | None = None
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -71,11 +76,17 @@ class Config:
             _said("HTTP_HOST") or "127.0.0.1", int(port), price,  # type: ignore[arg-type]  # (just looked up)
             Path(book) if book else None, _aiokafka(kafka_security()),
             Limits(acknowledged_s=_seconds("HTTP_ACKNOWLEDGED_S", Limits().acknowledged_s)), _jobs(),
+            _path("MASTER_KEY_FILE"), _said("CONTENT_STORE"), _path("PRIVACY_MODEL"),
         )  # fmt: skip
 
 
 def _said(name: str) -> str | None:
     return os.environ.get(PREFIX + name) or None
+
+
+def _path(name: str) -> Path | None:
+    found = _said(name)
+    return None if found is None else Path(found)
 
 
 def _jobs() -> int:

@@ -22,6 +22,11 @@ REVIEWS_ASKED = Counter("spendgate_reviews_asked_total", "Would-be reviews put i
 REVIEWS_EXPIRED = Counter("spendgate_reviews_expired_total", "Reviews that nobody has answered in time.")
 UNREADABLE_DECISIONS = Counter("spendgate_unreadable_decisions_total", "Messages that hold no decisions.")
 
+CONTENTS_KEPT = Counter("spendgate_contents_kept_total", "Calls whose content was kept.", ["mode"])
+CONTENTS_ASIDE = Counter("spendgate_contents_set_aside_total", "Calls whose content could not be kept.", ["route"])
+CONTENTS_SWEPT = Counter("spendgate_contents_swept_total", "Calls whose content's time was over.")
+SIGNATURES = Counter("spendgate_gateway_signatures_total", "Bodies by what came of their signature.", ["said"])
+
 
 def count_request(scope: Scope, status: int | None) -> None:
     """Count a request by the route that it met, as the program spells it."""

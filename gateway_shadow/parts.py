@@ -12,6 +12,7 @@ from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.privacy.office import Privacy
 from gateway_shadow.recording import Recorder
 from gateway_shadow.simulation_runner import Runner
 from policy_store.change import Changes
@@ -36,6 +37,7 @@ class Parts:
     breaker: Breaker
     live: Live
     runner: Runner
+    privacy: Privacy
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -77,12 +77,11 @@ def destroy(change: Change, id_: str, why: str) -> TenantSecret:
     return found
 
 
-def destroy_all(change: Change, purpose: Purpose) -> int:
-    """End all keys of a purpose; how many."""
-    found = [each for each in listed(change.connection, change.tenant) if each.purpose == purpose]
-    for each in found:
-        change.connection.execute(delete(tenant_secrets).where(tenant_secrets.c.id == each.id))
-    return len(found)
+def destroy_all(change: Change, purpose: Purpose) -> list[str]:
+    """End all keys of a purpose; their ids."""
+    found = [each.id for each in listed(change.connection, change.tenant) if each.purpose == purpose]
+    change.connection.execute(delete(tenant_secrets).where(tenant_secrets.c.id.in_(found)))
+    return found
 
 
 def reseal(connection: Connection, master: MasterKeys) -> int:

@@ -60,7 +60,7 @@ def init(
 
 @app.command()
 def key(tenant: Tenant, person: Person, role: str, store: Store = None, as_json: Json = False) -> None:
-    """Make a key of any role for a person: viewer, editor, approver, operator or ingest."""
+    """Make a key of any role for a person: viewer, editor, approver, operator, ingest or content."""
     with _told():
         from policy_store import api_keys, tenants
 

@@ -35,7 +35,7 @@ def login(url: Annotated[str, typer.Argument(help="Where the door is, such as ht
 @app.command()
 def create(
     person: Annotated[str, typer.Argument(help="Whom it belongs to.")],
-    role: Annotated[str, typer.Argument(help="viewer, editor, approver, operator or ingest.")],
+    role: Annotated[str, typer.Argument(help="viewer, editor, approver, operator, ingest or content.")],
     days: Days = None,
     as_json: Json = False,
 ) -> None:

@@ -19,7 +19,7 @@ _WIDTH = {mode: width for width, mode in enumerate(MODES)}
 
 
 class Permits(NamedTuple):
-    """What a mode permits: bodies that nobody signed, fingerprints of content, keeping it redacted, keeping it whole."""
+    """What a mode permits: bodies that nobody signed, fingerprints of content, keeping it redacted, and as it is."""
 
     unsigned: bool
     fingerprints: bool
