@@ -24,7 +24,7 @@ from policy_store.privacy import Privacy
 router = APIRouter(tags=["privacy"])
 
 
-@router.get("/v1/privacy", responses=problems())
+@router.get("/v1/privacy", responses=problems(), response_model_exclude_none=True)
 def get_privacy(response: Response, caller: Reader, parts: Shared) -> PrivacyDocument:
     """The tenant's privacy settings; the ETag is what a change names."""
     with parts.database.read() as connection:
@@ -32,7 +32,7 @@ def get_privacy(response: Response, caller: Reader, parts: Shared) -> PrivacyDoc
     return _told(response, parts, caller.tenant, found)
 
 
-@router.put("/v1/privacy", responses=problems(404, 409, 412, 422, 428))
+@router.put("/v1/privacy", responses=problems(404, 409, 412, 422, 428), response_model_exclude_none=True)
 def set_privacy(
     wanted: NewPrivacy, response: Response, caller: Operator, parts: Shared, revision: IfMatch
 ) -> PrivacyDocument:

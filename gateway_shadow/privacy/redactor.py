@@ -11,6 +11,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,8 @@ WAIT_S, WITHIN_S = 10.0, 8.0
 """How long a body waits for its turn and for the process to begin, and how long its contents may take."""
 LATE, AWAY = "content that is redacted in time", "a redactor that runs"
 _ROOT = str(Path(__file__).resolve().parents[2])
-_decode_answer = msgspec.msgpack.Decoder(list[bytes | str]).decode
+_decode_answer = msgspec.msgpack.Decoder(list[Any]).decode
+"""Bytes and text are told apart by MessagePack itself."""
 _decode_start = msgspec.msgpack.Decoder(str).decode
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -19,6 +19,7 @@ from spendgate.cli import (
     policy_api,
     policy_tests,
     prices,
+    privacy_api,
     reconcile,
     review_api,
     send,
@@ -48,6 +49,7 @@ app.add_typer(login.app, name="key")
 policy_api.register(policies.app)
 app.add_typer(policies.app, name="policy")
 app.add_typer(review_api.app, name="review")
+app.add_typer(privacy_api.app, name="privacy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(prices.app, name="prices")
 app.add_typer(topics.app, name="topics")
