@@ -109,6 +109,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")
         if parts.checker is not None:
             await asyncio.to_thread(warm)
+        await parts.privacy.prepare()
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
         simulating = asyncio.create_task(parts.runner.run(stopping))
         others = [

@@ -116,6 +116,8 @@ async def _ingested(
 async def _read(body: bytes, adapter: Adapter, caller: Caller, parts: Parts, admission: Admission) -> Handled:
     """The events of a body, priced, and what is to become of their content."""
     privacy = admission.privacy
+    if parts.privacy.keeper is not None:
+        parts.privacy.keeper.prepare(privacy)
 
     def read() -> Handled:
         found = adapter(body, caller.tenant)

@@ -9,6 +9,7 @@ from policy_store.change import Change
 from policy_store.errors import Refused, Stale
 from policy_store.master_keys import MasterKeys
 from policy_store.tables import privacy_settings
+from spendgate.model.event import PrivacyMode
 from spendgate.model.privacy import permits
 from spendgate.model.privacy_settings import PrivacySettings
 
@@ -26,6 +27,14 @@ def get(connection: Connection, tenant: str) -> Privacy:
     if row is None:
         return Privacy(PrivacySettings(), 0)
     return Privacy(PrivacySettings.model_validate_json(row.document), row.revision)
+
+
+def modes_in_use(connection: Connection) -> set[PrivacyMode]:
+    """The modes that the settings of any tenant name."""
+    found = [
+        PrivacySettings.model_validate_json(text) for text in connection.scalars(select(privacy_settings.c.document))
+    ]
+    return {mode for each in found for mode in (each.mode, *(scoped.mode for scoped in each.scopes))}
 
 
 def set_settings(

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway_shadow.adapters.found import Content
+from spendgate.ledger.reader_rows import decode_exact
+from spendgate.model.decode import UNREADABLE
 
 PROMPT = (
     "gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.prompt", "traceloop.entity.input", "llm.prompts",
@@ -60,8 +62,18 @@ def _under(said: Mapping[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(said: Mapping[str, Any]) -> Any:
-    """One attribute's value by itself, several by their names, none as None."""
+    """One attribute's value by itself, several by their names, none as None. Messages come as text that is JSON."""
+    said = {name: _decoded(value) for name, value in said.items()}
     return next(iter(said.values())) if len(said) == 1 else dict(said) or None
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return decode_exact(value)
+        except (*UNREADABLE, UnicodeEncodeError, ArithmeticError):
+            return value
+    return value
 
 
 def _values(found: object) -> Iterator[Mapping[str, Any]]:

@@ -24,6 +24,11 @@ class Keeper:
     store: ContentStore
     redactor: Redactor
 
+    def prepare(self, privacy: TenantPrivacy) -> None:
+        """Have the redactor ready for a tenant that needs it."""
+        if privacy.resolver.redacts:
+            self.redactor.prepare()
+
     async def keep(self, handled: Handled, privacy: TenantPrivacy, now_ms: int) -> None:
         """All that is to be kept. What cannot be is set aside, and its event goes on without."""
         await self._redact(handled)

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi.concurrency import run_in_threadpool
+
 from content_store.store import ContentStore
 from gateway_shadow.config import Config, Misconfigured
 from gateway_shadow.privacy.admission import Gate
 from gateway_shadow.privacy.desk import Desk
 from gateway_shadow.privacy.keeping import Keeper
 from gateway_shadow.privacy.redactor import Redactor
+from policy_store import privacy
 from policy_store.change import Changes
 from policy_store.master_keys import MasterKeys, read_master_key_file
 
@@ -27,6 +30,15 @@ class Privacy:
     contents: ContentStore | None
     keeper: Keeper | None
     finds_names: bool
+
+    async def prepare(self) -> None:
+        """Have the redactor begin where a tenant needs it, so that no first call waits for it. Raises StoreAway."""
+        if self.keeper is not None and await run_in_threadpool(self._is_redacting):
+            self.keeper.redactor.prepare()
+
+    def _is_redacting(self) -> bool:
+        with self.desk.database.read() as connection:
+            return "redacted_trace" in privacy.modes_in_use(connection)
 
     async def close(self) -> None:
         """Close what is open."""

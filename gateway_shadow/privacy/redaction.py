@@ -5,8 +5,8 @@ are replaced, is **free text**, and content that has any is not redacted but ref
 its path) persons, places, groups and organisations are found too.
 
 What any recogniser sees is replaced, however unsure it is: a number too many that is gone harms less than one too few.
-Names of fields and numbers are looked at like text. Long runs without spaces (keys, base64, hexadecimal, escapes) may
-hold anything and are replaced as a whole.
+Names of fields and numbers are looked at like text, but a name that looks like an identifier is no free text. Long runs
+without spaces (keys, base64, hexadecimal, escapes) may hold anything and are replaced as a whole.
 """
 
 import json
@@ -20,6 +20,8 @@ from presidio_analyzer import EntityRecognizer, PatternRecognizer
 from presidio_analyzer import predefined_recognizers as known
 from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 from spacy.language import Language
+
+from spendgate.model.text import echo_field
 
 MOST_CHARS = 100_000
 """Of one text."""
@@ -86,30 +88,45 @@ class Redaction:
             case list():
                 return [self._value(each) for each in value]
             case str():
-                return self.text(value)
+                return self._string(value)
             case bool() | None:
                 return value
         text = self.text(str(value))
         return value if text == str(value) else text
 
+    def _string(self, text: str) -> str:
+        """JSON within a text is looked at part by part: a model finds no name among its quotes and brackets."""
+        if text[:1] in ("{", "["):
+            try:
+                return json.dumps(self._value(json.loads(text)), ensure_ascii=False)
+            except ValueError:
+                pass
+        return self.text(text)
+
     def _object(self, given: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in given.items():
-            shown = self.text(name)
+            shown = name if name in WORDS else self.text(name, is_name=True)
             if shown in found:
                 shown = f"{shown}#{len(found)}"
             found[shown] = self._value(value)
         return found
 
-    def text(self, text: str) -> str:
-        """A text, with the kind of what was found in its place: ``<EMAIL_ADDRESS>``. Raises NotRedacted."""
+    def text(self, text: str, *, is_name: bool = False) -> str:
+        """A text, or the name of a field, with the kind of what was found in its place: ``<EMAIL_ADDRESS>``.
+
+        Raises NotRedacted.
+        """
         if not text or text in WORDS:
             return text
         if len(text) > MOST_CHARS:
             raise NotRedacted(TOO_LONG)
-        return OPAQUE.join(self._piece(piece) if piece.strip() else piece for piece in _OPAQUE.split(text))
+        may_be_words = self._finds_names or (is_name and echo_field(text) == text)
+        return OPAQUE.join(
+            self._piece(piece, may_be_words=may_be_words) if piece.strip() else piece for piece in _OPAQUE.split(text)
+        )
 
-    def _piece(self, text: str) -> str:
+    def _piece(self, text: str, *, may_be_words: bool) -> str:
         artifacts = self._engine.process_text(text, self._language)
         spans = _merged(
             _Found(each.start, each.end, each.score, each.entity_type)
@@ -121,7 +138,7 @@ class Redaction:
             parts += [text[at : span.start], f"<{span.kind}>"]
             at = span.end
         parts.append(text[at:])
-        if not self._finds_names and any(char.isalpha() for part in parts[::2] for char in part):
+        if not may_be_words and any(char.isalpha() for part in parts[::2] for char in part):
             raise NotRedacted(FREE_TEXT)
         return "".join(parts)
 
@@ -132,7 +149,7 @@ def _merged(found: Iterable[_Found]) -> list[_Found]:
     for each in sorted(found):
         if merged and each.start < merged[-1].end:
             last = merged.pop()
-            surest = max(last, each, key=lambda span: span.score)
+            surest = max(last, each, key=lambda span: (span.score, span.end - span.start))
             merged.append(surest._replace(start=last.start, end=max(last.end, each.end)))
         else:
             merged.append(each)

@@ -39,6 +39,11 @@ class Redactor:
         self._beginning: asyncio.Task[Process] | None = None
         self._one_at_a_time = asyncio.Lock()
 
+    def prepare(self) -> None:
+        """Have the process begin, if it has not, and wait for nothing: it takes seconds."""
+        if self._beginning is None:
+            self._beginning = asyncio.create_task(self._begin())
+
     async def redacted(self, contents: Sequence[bytes]) -> list[bytes | str]:
         """Each content redacted, or what was expected of it."""
         until_s = asyncio.get_running_loop().time() + WAIT_S
@@ -75,8 +80,8 @@ class Redactor:
 
     async def _begun(self) -> Process:
         """The process; whoever cannot wait until it has begun leaves it to whoever comes next."""
-        if self._beginning is None:
-            self._beginning = asyncio.create_task(self._begin())
+        self.prepare()
+        assert self._beginning is not None
         try:
             return await asyncio.shield(self._beginning)
         except (Died, OSError):

@@ -7,7 +7,7 @@ from typing import Any
 
 from spendgate.engine.scope import ScopeIndex
 from spendgate.model.event import Event, PrivacyMode
-from spendgate.model.privacy import permits, tightest, widest
+from spendgate.model.privacy import is_within, permits, tightest, widest
 from spendgate.model.privacy_settings import PrivacySettings
 
 
@@ -38,6 +38,11 @@ class Resolver:
         found = self.index.matching(self.values(event)) if self.scoped else 0
         modes = [mode for at, mode in enumerate(self.scoped) if found >> at & 1]
         return tightest(*modes) if modes else self.base
+
+    @property
+    def redacts(self) -> bool:
+        """Whether content of any call is to be redacted."""
+        return "redacted_trace" in (self.base, *self.scoped) and is_within("redacted_trace", self.most)
 
     def needs_signature(self, asked: PrivacyMode | None) -> bool:
         """Whether no call of a request can do without one."""

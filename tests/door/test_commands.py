@@ -129,7 +129,7 @@ def test_init_makes_the_first_key_and_does_it_once(tmp_path: Path) -> None:
     assert "expected one that is not there yet" in run(*again, env=env, code=4)
     other = json.loads(run("admin", "init", "--tenant", "two", "--person", "bob", "--json", env=env))
     assert other["store_key"] == told["store_key"]
-    assert "the schema is 0003" in run("admin", "migrate", env=env)
+    assert "the schema is 0004" in run("admin", "migrate", env=env)
     assert run("admin", "key", "--tenant", "acme", "--person", "eve", "ingest", env=env).count("sgk_") == 1
 
 
