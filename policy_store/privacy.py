@@ -2,11 +2,12 @@
 
 from typing import NamedTuple
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
 from policy_store import gateway_keys, tenant_secrets, tenants
 from policy_store.change import Change
-from policy_store.errors import Refused, Stale
+from policy_store.errors import Refused, Stale, StoreAway
 from policy_store.master_keys import MasterKeys
 from policy_store.tables import privacy_settings
 from spendgate.model.event import PrivacyMode
@@ -22,11 +23,19 @@ class Privacy(NamedTuple):
 
 
 def get(connection: Connection, tenant: str) -> Privacy:
-    """A tenant's settings; the default ones where it has none."""
+    """A tenant's settings; the default ones where it has none. Raises StoreAway for what a newer program has written:
+    a guess might be too wide."""
     row = connection.execute(select(privacy_settings).where(privacy_settings.c.tenant == tenant)).one_or_none()
     if row is None:
         return Privacy(PrivacySettings(), 0)
-    return Privacy(PrivacySettings.model_validate_json(row.document), row.revision)
+    return Privacy(_read(row.document), row.revision)
+
+
+def _read(document: str) -> PrivacySettings:
+    try:
+        return PrivacySettings.model_validate_json(document)
+    except ValidationError:
+        raise StoreAway("store: these privacy settings are of a newer program; use a newer program") from None
 
 
 def modes_in_use(connection: Connection) -> set[PrivacyMode]:

@@ -1,6 +1,7 @@
 """What a door has for privacy, put together: made once by the composition root."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gateway_shadow.privacy.keeping import Keeper
 from gateway_shadow.privacy.redactor import Redactor
 from policy_store import privacy
 from policy_store.change import Changes
+from policy_store.errors import StoreAway
 from policy_store.master_keys import MasterKeys, read_master_key_file
 
 PERSONS = {"PERSON", "PER"}
@@ -32,9 +34,10 @@ class Privacy:
     finds_names: bool
 
     async def prepare(self) -> None:
-        """Have the redactor begin where a tenant needs it, so that no first call waits for it. Raises StoreAway."""
-        if self.keeper is not None and await run_in_threadpool(self._is_redacting):
-            self.keeper.redactor.prepare()
+        """Have the redactor begin where a tenant needs it, so that no first call waits for it."""
+        with suppress(StoreAway):  # then it begins with the first content
+            if self.keeper is not None and await run_in_threadpool(self._is_redacting):
+                self.keeper.redactor.prepare()
 
     def _is_redacting(self) -> bool:
         with self.desk.database.read() as connection:

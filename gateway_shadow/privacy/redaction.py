@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import spacy
-from presidio_analyzer import EntityRecognizer, PatternRecognizer
+from presidio_analyzer import EntityRecognizer, Pattern, PatternRecognizer
 from presidio_analyzer import predefined_recognizers as known
 from presidio_analyzer.nlp_engine import NerModelConfiguration, SpacyNlpEngine
 from spacy.language import Language
@@ -46,6 +46,8 @@ _OPAQUE = re.compile(
     r"|\S{200,}",  # some patterns take time by the square of a run's length
 )
 OPAQUE = "<OPAQUE>"
+_SHORT_IPV6 = Pattern("IPv6", r"(?<![\w:.])(?=[0-9A-Fa-f:.]{0,40}::)[0-9A-Fa-f:.]{2,45}(?![\w:])", 0.6)
+"""Of a shortened address Presidio's own pattern finds a part."""
 
 
 class NotRedacted(Exception):
@@ -169,8 +171,8 @@ def _recognisers(language: str, *, names: bool) -> Iterable[EntityRecognizer]:
         known.UsLicenseRecognizer, known.UsPassportRecognizer, known.UsSsnRecognizer,
     ):  # fmt: skip
         yield kind(supported_language=language)
-    email = known.EmailRecognizer.PATTERNS
-    yield PatternRecognizer("EMAIL_ADDRESS", patterns=email, supported_language=language)
+    for kind_of, patterns in (("EMAIL_ADDRESS", known.EmailRecognizer.PATTERNS), ("IP_ADDRESS", [_SHORT_IPV6])):
+        yield PatternRecognizer(kind_of, patterns=patterns, supported_language=language)
     if names:
         yield known.SpacyRecognizer(supported_language=language, supported_entities=list(NAMES))
 

@@ -43,6 +43,7 @@ class Redactor:
         """Have the process begin, if it has not, and wait for nothing: it takes seconds."""
         if self._beginning is None:
             self._beginning = asyncio.create_task(self._begin())
+            self._beginning.add_done_callback(_looked_at)
 
     async def redacted(self, contents: Sequence[bytes]) -> list[bytes | str]:
         """Each content redacted, or what was expected of it."""
@@ -83,10 +84,14 @@ class Redactor:
         self.prepare()
         assert self._beginning is not None
         try:
-            return await asyncio.shield(self._beginning)
+            process = await asyncio.shield(self._beginning)
         except (Died, OSError):
             self._beginning = None
             raise Died from None
+        if process.returncode is None:
+            return process
+        await self.close()
+        return await self._begun()
 
     async def _begin(self) -> Process:
         path = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH"))))
@@ -117,6 +122,12 @@ class Redactor:
             beginning.cancel()
         with suppress(Died, OSError, asyncio.CancelledError):
             await _end(await beginning)
+
+
+def _looked_at(beginning: asyncio.Task[Process]) -> None:
+    """A failure is told to whoever asks next; here it is only not left lying."""
+    if not beginning.cancelled():
+        beginning.exception()
 
 
 async def _end(process: Process) -> None:
