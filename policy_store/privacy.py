@@ -40,9 +40,7 @@ def _read(document: str) -> PrivacySettings:
 
 def modes_in_use(connection: Connection) -> set[PrivacyMode]:
     """The modes that the settings of any tenant name."""
-    found = [
-        PrivacySettings.model_validate_json(text) for text in connection.scalars(select(privacy_settings.c.document))
-    ]
+    found = map(_read, connection.scalars(select(privacy_settings.c.document)))
     return {mode for each in found for mode in (each.mode, *(scoped.mode for scoped in each.scopes))}
 
 

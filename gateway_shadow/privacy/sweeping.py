@@ -27,12 +27,19 @@ async def keep_sweeping(changes: Changes, contents: ContentStore | None) -> None
 
 
 def sweep(changes: Changes, contents: ContentStore) -> int:
-    """Delete what is past its tenant's retention now; of how many calls. Raises StoreAway."""
+    """Delete what is past its tenant's retention now; of how many calls. One tenant's fault is never another's.
+
+    Raises StoreAway for the content store.
+    """
     swept = 0
     for tenant in contents.tenants():
-        with changes.database.read() as connection:
-            settings = privacy.get(connection, tenant).settings
-            keys = [each.id for each in tenant_secrets.listed(connection, tenant)]
+        try:
+            with changes.database.read() as connection:
+                settings = privacy.get(connection, tenant).settings
+                keys = [each.id for each in tenant_secrets.listed(connection, tenant)]
+        except StoreAway as error:
+            log.warning("tenant %s: its content is not swept now: %s", tenant, error)
+            continue
         swept += contents.sweep(tenant, changes.now_ms(), settings.retention_days * DAY_MS, keys)
     return swept
 
