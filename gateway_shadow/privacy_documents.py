@@ -76,8 +76,8 @@ class Comparison(_Request):
 
 
 class PrivacyDocument(BaseModel):
-    """A tenant's privacy settings. ``obeys``: the widest mode that this door is able to obey; ``finds_names``: whether
-    it redacts free text."""
+    """A tenant's privacy settings. ``obeys``: the widest mode that this door, with the keys that there are, is able to
+    obey; ``finds_names``: whether it redacts free text."""
 
     tenant: str
     revision: int
