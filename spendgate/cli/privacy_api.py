@@ -44,9 +44,9 @@ def set_settings(
     """Change the settings: all of them from a file, or one or the other. Takes an operator's key."""
     named = {"mode": mode, "retention_days": retention_days}
     changes = {name: value for name, value in named.items() if value is not None}
-    if (file is None) == (not changes):
-        raise Failure("expected a file, or --mode or --retention-days", USAGE)
     with api() as opened:
+        if (file is None) == (not changes):
+            raise Failure("expected a file, or --mode or --retention-days", USAGE)
         settings = {**opened.ask("GET", _AT)["settings"], **changes} if file is None else read_settings(file)
         _tell(opened.tagged("PUT", _AT, _AT, json={"settings": settings, "why": why}), as_json=False)
 

@@ -42,9 +42,9 @@ def erase(
 ) -> None:
     """Erase what was kept of a call, or everything. Takes an operator's key."""
     wanted = {"all": True} if everything else {"source": source, "id": id_}
-    if everything == (source is not None or id_ is not None):
-        raise Failure("expected --source and --id of a call, or --all", USAGE)
     with api() as opened:
+        if everything == (source is not None or id_ is not None):
+            raise Failure("expected --source and --id of a call, or --all", USAGE)
         found = opened.ask("POST", f"{_AT}/erase", json={**wanted, "why": why})
         typer.echo(f"erased: content of {found['erased']} calls")
 
