@@ -59,6 +59,9 @@ def handle(
     found: Found, resolver: Resolver, secret: Secret | None, asked: PrivacyMode | None, *, is_signed: bool
 ) -> Handled:
     """Decide on all that an adapter has found. ``secret``: the tenant's key of fingerprints."""
+    plain = resolver.of_all(asked)
+    if plain is not None and (is_signed or _PERMITS[plain].unsigned) and _is_plain(found):
+        return _as_they_are(found, plain)
     handled = Handled(problems=list(found.problems))
     used: set[str] = set()
     left: set[str] = set()
@@ -76,6 +79,18 @@ def handle(
             (used if taken else left).update(content.names)
     handled.dropped = [name for name in found.dropped if name not in used or name in left]
     return handled
+
+
+def _is_plain(found: Found) -> bool:
+    """Whether no item has content, or a mode of its own."""
+    return not found.contents and all(event.privacy_mode is None for event in found.events)
+
+
+def _as_they_are(found: Found, mode: PrivacyMode) -> Handled:
+    """Events without content that all have one mode: what most bodies hold, so it is to be quick."""
+    for event in found.events:
+        event.privacy_mode = mode
+    return Handled(found.events, found.problems, found.dropped)
 
 
 def _refusal(mode: PrivacyMode, content: Content | None, *, is_signed: bool) -> tuple[str, str] | None:

@@ -29,9 +29,11 @@ class Resolver:
 
     def of_event(self, event: Event, asked: PrivacyMode | None) -> PrivacyMode:
         """The mode of a call whose request asks for ``asked``."""
-        if not self.scoped and asked is None and event.privacy_mode is None:
-            return tightest(self.base, self.most)
         return tightest(self._of_tenant(event), self.most, asked, event.privacy_mode)
+
+    def of_all(self, asked: PrivacyMode | None) -> PrivacyMode | None:
+        """The mode of every call that does not ask for one of its own; None where scopes tell calls apart."""
+        return None if self.scoped else tightest(self.base, self.most, asked)
 
     def _of_tenant(self, event: Event) -> PrivacyMode:
         """Of the scopes that look at a call the tightest mode; the tenant's own where none does."""

@@ -141,6 +141,25 @@ def test_content_beside_a_bad_item_does_not_move_to_its_neighbour() -> None:
     ]  # fmt: skip
 
 
+OWN_MODES = st.lists(st.none() | st.sampled_from(MODES), min_size=1, max_size=5)
+
+
+@given(modes=OWN_MODES, mode=st.sampled_from(MODES), asked=st.none() | st.sampled_from(MODES), is_signed=st.booleans())
+def test_bodies_without_content_are_handled_quickly_and_no_differently(
+    modes: list[PrivacyMode | None], mode: PrivacyMode, asked: PrivacyMode | None, is_signed: bool
+) -> None:
+    body = json.dumps([call(n, privacy_mode=each) for n, each in enumerate(modes)]).encode()
+    nobodys = [{"mode": "full_trace", "scope": {"team": ["nobodys"]}}]
+    quick, slow = (
+        handle(
+            events_of(body, TENANT), Resolver.of(PrivacySettings.model_validate({"mode": mode, **more}), "full_trace"),
+            KEY, asked, is_signed=is_signed,
+        )
+        for more in ({}, {"scopes": nobodys})
+    )  # fmt: skip
+    assert quick == slow
+
+
 @dataclass
 class Deep:
     """JSON nested too deeply to be written again."""
