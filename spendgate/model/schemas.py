@@ -21,6 +21,7 @@ from spendgate.model.decision import Decision
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
+from spendgate.model.privacy_settings import PrivacySettings
 from spendgate.model.review import ReviewRecord
 from spendgate.model.text import MAX_CHARS
 
@@ -63,6 +64,11 @@ def policy_schema() -> Schema:
     return {"$schema": DIALECT, **_without_null(PolicyFile.model_json_schema(schema_generator=_Untitled))}
 
 
+def privacy_schema() -> Schema:
+    """The schema of a tenant's privacy settings, as an operator writes them."""
+    return {"$schema": DIALECT, **_without_null(PrivacySettings.model_json_schema(schema_generator=_Untitled))}
+
+
 def review_schema() -> Schema:
     """The schema of an answered review on the wire."""
     return _of_struct(ReviewRecord)
@@ -74,6 +80,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "decision": decision_schema,
     "event": event_schema,
     "policy": policy_schema,
+    "privacy": privacy_schema,
     "review": review_schema,
 }
 
