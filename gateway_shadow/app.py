@@ -22,11 +22,13 @@ from gateway_shadow import (
     manage_enforcement,
     manage_people,
     manage_policies,
+    manage_privacy,
     manage_reviews,
     manage_sessions,
     manage_simulations,
     manage_stagings,
     problems,
+    read_contents,
     read_ledger,
     watch_decisions,
 )
@@ -45,6 +47,8 @@ from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.parts import Parts
+from gateway_shadow.privacy import sweeping as sweeping_contents
+from gateway_shadow.privacy.office import privacy_of
 from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
 from gateway_shadow.serving import Server
@@ -70,7 +74,8 @@ from window_counters.redis_store import RedisStore
 
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
-    manage_reviews, manage_alerts, manage_sessions, read_ledger, export_ledger, watch_decisions, health, sign_in,
+    manage_reviews, manage_alerts, manage_privacy, manage_sessions, read_contents, read_ledger, export_ledger,
+    watch_decisions, health, sign_in,
 )  # fmt: skip
 BY_PROVIDER = (sign_in_oidc, sign_in_cli)
 """Not there unless a provider is configured."""
@@ -99,11 +104,10 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         held=HeldCalls(database),
         breaker=Breaker(),
         live=Live(config.kafka, topics.decisions.name, config.security),
-        runner=Runner(
-            Queue(Changes(database), f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs
-        ),
+        runner=Runner(Queue(changes, f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs),
         login=login_of(config.login, changes, signer, keeper.patience),
         alert_sender=Sender(sealer_of(signer), config.alerts_allow),
+        privacy=privacy_of(config, changes),
     )
 
 
@@ -124,6 +128,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         relay = Relay(parts.database, wire, names, f"door-{secrets.token_hex(4)}")
         if parts.checker is not None:
             await asyncio.to_thread(warm)
+        await parts.privacy.prepare()
         relaying = asyncio.create_task(keep_relaying(relay, stopping))
         simulating = asyncio.create_task(parts.runner.run(stopping))
         lanes = Lanes(Deliveries(parts.changes, f"door-{secrets.token_hex(4)}"), parts.alert_sender)
@@ -131,6 +136,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         others = [
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
+            asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:
             others.append(asyncio.create_task(parts.enforcer.keep_watching()))
@@ -144,6 +150,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         await alerting
         await parts.live.close()
         await parts.recorder.close()
+        await parts.privacy.close()
         await parts.writer.close()
         if parts.checker is not None:
             await parts.checker.store.close()
@@ -170,6 +177,8 @@ def main() -> int:
         config, topics = Config.from_environment(), load_topics()
         parts = parts_of(config, topics)
         require_current(parts.database)
+        if parts.privacy.contents is not None:
+            parts.privacy.contents.require_current()
     except StoreAway as error:
         return _ended(error, MISSING)
     except (Misconfigured, Failure, TopicsError, StoreError, ValueError, OSError) as error:

@@ -6,13 +6,14 @@ from typing import Literal, NamedTuple
 from policy_store import sessions
 from policy_store.api_keys import Role
 
-Right = Literal["ingest", "read", "edit", "approve", "operate"]
+Right = Literal["ingest", "read", "edit", "approve", "operate", "content"]
 RIGHTS: Mapping[Role, frozenset[Right]] = {
     "ingest": frozenset({"ingest"}),
     "viewer": frozenset({"read"}),
     "editor": frozenset({"read", "edit"}),
     "approver": frozenset({"read", "approve"}),
     "operator": frozenset({"read", "operate"}),
+    "content": frozenset({"read", "content"}),
 }
 """What each role may do. A person may hold several keys, and stays one person."""
 

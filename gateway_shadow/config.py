@@ -45,7 +45,9 @@ class Config:
     SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated; without them nothing can be
     enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
     there is one), SPENDGATE_ALERTS_ALLOW (hosts and networks, parted by commas, to which alerts may go though they are
-    not public, and unencrypted), and how people sign in (``login/config.py``)."""
+    not public, and unencrypted); for privacy SPENDGATE_MASTER_KEY_FILE (fingerprints and kept content need it),
+    SPENDGATE_CONTENT_STORE (a database's URL; kept content needs it), SPENDGATE_PRIVACY_MODEL (a spaCy model's folder;
+    redacted free text needs it); and how people sign in (``login/config.py``)."""
 
     kafka: str
     store: str
@@ -63,6 +65,9 @@ class Config:
     home_tenant: str | None = None
     login: LoginConfig = field(default_factory=LoginConfig)
     alerts_allow: Allowed = field(default_factory=Allowed)
+    master_key_file: Path | None = None
+    content_store: str | None = None
+    privacy_model: Path | None = None
 
     @classmethod
     def from_environment(cls) -> "Config":
@@ -88,6 +93,9 @@ class Config:
             home_tenant=_said("HOME_TENANT"),
             login=_login(),
             alerts_allow=_allowed(),
+            master_key_file=_path("MASTER_KEY_FILE"),
+            content_store=_said("CONTENT_STORE"),
+            privacy_model=_path("PRIVACY_MODEL"),
         )  # fmt: skip
 
 
@@ -104,6 +112,11 @@ def _login() -> LoginConfig:
 
 def _keys(name: str) -> tuple[str, ...]:
     return tuple(each.strip() for each in (_said(name) or "").split(",") if each.strip())
+
+
+def _path(name: str) -> Path | None:
+    found = _said(name)
+    return None if found is None else Path(found)
 
 
 def _jobs() -> int:

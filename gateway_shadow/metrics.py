@@ -34,6 +34,11 @@ ALERTS_WAITING = Gauge("spendgate_alert_deliveries_waiting", "Deliveries that wa
 ALERTS_OLDEST_S = Gauge("spendgate_alert_deliveries_oldest_seconds", "For how long the first of them has waited.")
 UNREADABLE_DECISIONS = Counter("spendgate_unreadable_decisions_total", "Messages that hold no decisions.")
 
+CONTENTS_KEPT = Counter("spendgate_contents_kept_total", "Calls whose content was kept.", ["mode"])
+CONTENTS_ASIDE = Counter("spendgate_contents_set_aside_total", "Calls whose content could not be kept.", ["route"])
+CONTENTS_SWEPT = Counter("spendgate_contents_swept_total", "Calls whose content's time was over.")
+SIGNATURES = Counter("spendgate_gateway_signatures_total", "Bodies by what came of their signature.", ["said"])
+
 
 def count_request(scope: Scope, status: int | None) -> None:
     """Count a request by the route that it met, as the program spells it."""

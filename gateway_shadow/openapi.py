@@ -9,6 +9,7 @@ _EVENT = {
     "employee": "e-17", "workflow": "prior-authorisation", "vendor": "openai", "model": "gpt-5",
     "input_tokens": 1200, "output_tokens": 350, "cost_nano_usd": 5000000,
 }  # fmt: skip
+_WITH_CONTENT = {**_EVENT, "content": {"prompt": "Is this covered?", "response": "Yes."}}
 _CLOUD = {
     "specversion": "1.0", "id": "c-1", "source": "gateway", "type": "prompt", "subject": "customer-1",
     "time": "2026-05-01T10:00:00Z", "data": {"tokens": "12", "type": "input", "model": "gpt-5", "provider": "openai"},
@@ -27,7 +28,11 @@ EVENTS_BODY = {
         "content": {
             "application/json": {
                 "schema": {"oneOf": [_OBJECT, _OBJECTS]},
-                "examples": {"one": {"value": _EVENT}, "several": {"value": [_EVENT]}},
+                "examples": {
+                    "one": {"value": _EVENT},
+                    "several": {"value": [_EVENT]},
+                    "with content, where the privacy mode takes any": {"value": _WITH_CONTENT},
+                },
             },
             "application/x-ndjson": {"schema": {"type": "string"}},
             "application/cloudevents+json": {"schema": _OBJECT, "example": _CLOUD},

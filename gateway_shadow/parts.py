@@ -16,6 +16,7 @@ from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
+from gateway_shadow.privacy.office import Privacy
 from gateway_shadow.recording import Recorder
 from gateway_shadow.ruling import Rules
 from gateway_shadow.simulation_runner import Runner
@@ -45,6 +46,7 @@ class Parts:
     runner: Runner
     login: Login
     alert_sender: Sender
+    privacy: Privacy
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     exports: ExportRoom = field(default_factory=ExportRoom)
 

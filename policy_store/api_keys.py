@@ -19,7 +19,7 @@ from policy_store.change import Change
 from policy_store.errors import NotFound, Refused
 from policy_store.tables import api_keys
 
-Role = Literal["viewer", "editor", "approver", "operator", "ingest"]
+Role = Literal["viewer", "editor", "approver", "operator", "ingest", "content"]
 ROLES: tuple[Role, ...] = get_args(Role)
 PREFIX = "sgk_"
 _ALPHABET = string.ascii_letters + string.digits

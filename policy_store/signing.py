@@ -1,11 +1,12 @@
 """The store's signature on what workers obey: Ed25519, over the record's canonical bytes."""
 
 import os
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -55,6 +56,14 @@ class Verifier:
     def has_signed(self, content: bytes, signature: str | None) -> bool:
         """Whether ``signature``, as ``Signer.sign`` makes it, is one of these keys' over exactly these bytes."""
         return self._keys.has_signed(content, signature or "")
+
+
+def public_key(text: str, field: str) -> Ed25519PublicKey:
+    """The key of ``public_text``. Raises Refused, which names ``field``."""
+    try:
+        return Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
+    except (ValueError, NotBase64):
+        raise Refused("bad_key", f"{field}: expected base64 of the 32 bytes of an Ed25519 public key") from None
 
 
 def make_key_file(path: Path) -> Signer:

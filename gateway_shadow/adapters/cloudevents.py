@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from gateway_shadow.adapters.events import events_of_items
-from gateway_shadow.adapters.found import BadBody, Found, collected
+from gateway_shadow.adapters.found import BadBody, Content, Found, collected
 from spendgate.ledger.reader_cloudevents import CloudEvents
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import ROW, Refused
@@ -19,6 +19,8 @@ from spendgate.ledger.reader_rows import Dropped, Row, decode_exact
 from spendgate.model.decode import UNREADABLE
 
 OWN = "spendgate."
+PROMPT, RESPONSE = ("prompt", "messages", "input"), ("response", "completion", "output")
+"""Fields of a usage event's data that are content; others that may hold some are left behind in every mode."""
 _ATTRIBUTE = "ce-"
 _EXPECTED = "body: expected a CloudEvent in JSON, or an array of them"
 
@@ -49,9 +51,10 @@ def _found(items: list[Any], tenant: str) -> Found:
     own = [at for at, item in enumerate(items) if isinstance(item, dict) and str(item.get("type")).startswith(OWN)]
     found = _usage(items, set(own), tenant)
     mine = events_of_items([_fields(items[at]) for at in own], tenant)
-    found.events += mine.events
-    found.problems += [problem._replace(place=own[problem.place]) for problem in mine.problems]
-    found.problems.sort(key=lambda problem: problem.place)
+    for index, (event, place) in enumerate(zip(mine.events, mine.places, strict=True)):
+        found.add(event, own[place or 0], mine.contents.get(index))
+    found.problems += [problem._replace(place=own[problem.place or 0]) for problem in mine.problems]
+    found.problems.sort(key=lambda problem: problem.place or 0)
     return found
 
 
@@ -59,7 +62,26 @@ def _usage(items: list[Any], own: set[int], tenant: str) -> Found:
     dropped = Dropped()
     rows = [_row(at, item) for at, item in enumerate(items) if at not in own]
     reader = CloudEvents(ReadOptions(tenant=tenant), dropped)
-    return collected(reader.calls(rows), dropped.names)
+    found = collected(reader.calls(rows), dropped.names)
+    said = {_identity(row.values): content for row in rows if isinstance(row, Row) and (content := _content(row))}
+    for index, event in enumerate(found.events):
+        if (content := said.get((event.source, event.id))) is not None:
+            found.contents[index] = content
+    return found
+
+
+def _identity(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item.get("source")), str(item.get("id"))
+
+
+def _content(row: Row) -> Content | None:
+    """What the data of a usage event says; of several fields that hold a prompt the first."""
+    data = row.values.get("data")
+    if not isinstance(data, dict):
+        return None
+    prompt, response = (next((name for name in kind if data.get(name)), None) for kind in (PROMPT, RESPONSE))
+    names = tuple(name for name in (prompt, response) if name is not None)
+    return Content(data.get(prompt), data.get(response), names) if names else None
 
 
 def _row(at: int, item: Any) -> Row | Refused:

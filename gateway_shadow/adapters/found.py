@@ -2,18 +2,32 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from spendgate.ledger.reader_problem import Refused
 from spendgate.model.event import Event
 
 
 class ItemProblem(NamedTuple):
-    """Why one item was not taken: its place in the body, from 0, the field, what was expected. No value of it."""
+    """Why one item was not taken: its place in the body, from 0, where that can be told, the field, what was expected.
+    No value of it."""
 
-    place: int
+    place: int | None
     field: str | None
     expected: str
+
+
+class Content(NamedTuple):
+    """What was said in a call, as JSON values, None where nothing was met; never a part of the event itself.
+
+    ``names``: the fields that it stood in. ``is_handed_over``: the sender has put it where content belongs; else it was
+    met along the way. What becomes of it is decided in ``gateway_shadow.privacy.handling`` alone.
+    """
+
+    prompt: Any
+    response: Any
+    names: tuple[str, ...]
+    is_handed_over: bool = False
 
 
 class BadBody(ValueError):
@@ -22,11 +36,23 @@ class BadBody(ValueError):
 
 @dataclass
 class Found:
-    """Events in the order of the body, the items that are none, and the content fields that were met and not read."""
+    """Events in the order of the body, the items that are none, and the content fields that were met and not read.
+
+    ``places[i]``: the place of ``events[i]`` in the body, where it can be told. ``contents``: by index in ``events``.
+    """
 
     events: list[Event] = field(default_factory=list)
     problems: list[ItemProblem] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    places: list[int | None] = field(default_factory=list)
+    contents: dict[int, Content] = field(default_factory=dict)
+
+    def add(self, event: Event, place: int | None, content: Content | None) -> None:
+        """One more event."""
+        if content is not None:
+            self.contents[len(self.events)] = content
+        self.events.append(event)
+        self.places.append(place)
 
 
 def collected(items: Iterable[Event | Refused], dropped: list[str]) -> Found:
@@ -36,5 +62,5 @@ def collected(items: Iterable[Event | Refused], dropped: list[str]) -> Found:
         if isinstance(item, Refused):
             found.problems.append(ItemProblem(item.line - 1, item.field, item.expected))
         else:
-            found.events.append(item)
+            found.add(item, None, None)
     return found

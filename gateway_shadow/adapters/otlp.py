@@ -9,10 +9,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway_shadow.adapters.found import BadBody, Found, collected
+from gateway_shadow.adapters.otlp_content import contents_of
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_otel import OTel
 from spendgate.ledger.reader_rows import Dropped, Row, decode_exact
@@ -48,7 +49,10 @@ def spans_in_protobuf(body: bytes, tenant: str) -> Found:
 def _found(document: dict[str, Any], tenant: str) -> Found:
     dropped = Dropped()
     reader = OTel(ReadOptions(tenant=tenant, source=SOURCE), dropped)
-    return collected(reader.calls([Row(1, "", document)]), dropped.names)
+    found = collected(reader.calls([Row(1, "", document)]), dropped.names)
+    if contents := contents_of(document):
+        found.contents = {at: contents[each.id] for at, each in enumerate(found.events) if each.id in contents}
+    return found
 
 
 def _groups(request: ExportTraceServiceRequest) -> Iterator[dict[str, Any]]:
@@ -68,18 +72,21 @@ def _span(span: Span) -> dict[str, Any]:
         "startTimeUnixNano": str(span.start_time_unix_nano),
         "endTimeUnixNano": str(span.end_time_unix_nano),
         "attributes": _attributes(span.attributes),
-        "events": [{}] * len(span.events),
+        "events": [{"attributes": _attributes(event.attributes)} for event in span.events],
         "status": {"code": int(span.status.code)},
     }
 
 
 def _attributes(pairs: Any) -> list[dict[str, Any]]:
-    return [{"key": pair.key, "value": _value(pair)} for pair in pairs]
+    return [{"key": pair.key, "value": _value(pair.value)} for pair in pairs]
 
 
-def _value(pair: KeyValue) -> dict[str, Any]:
-    value: AnyValue = pair.value
+def _value(value: AnyValue) -> dict[str, Any]:
     kind = value.WhichOneof("value")
+    if kind == "array_value":
+        return {"arrayValue": {"values": [_value(each) for each in value.array_value.values]}}
+    if kind == "kvlist_value":
+        return {"kvlistValue": {"values": _attributes(value.kvlist_value.values)}}
     name = _SCALARS.get(kind or "")
     return {} if name is None else {name: getattr(value, kind or "")}
 

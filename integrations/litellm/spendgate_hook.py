@@ -31,7 +31,9 @@ REPORTED_METADATA = (
     "user_api_key_hash", "user_api_key_team_alias", "user_api_key_team_id", "user_api_key_user_id",
     "user_api_key_end_user_id", "user_api_key_project_alias", "user_api_key_project_id", "usage_object",
 )  # fmt: skip
-LABELS = ("team", "employee", "customer", "project", "feature", "workflow", "agent", "task", CHECK_ID)
+LABELS = (
+    "team", "employee", "customer", "project", "feature", "workflow", "agent", "task", CHECK_ID, "spendgate_privacy",
+)  # fmt: skip
 """What may be said of a call in its metadata and tags; whatever else stands there is not reported."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spendgate.cli import audit_api
+from spendgate.cli import admin_privacy, audit_api
 from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
 from spendgate.model.text import EXPECTED, is_name
@@ -51,6 +51,7 @@ def init(
         _require_names(tenant, person)
         with database_of(store) as (database, changes):
             migrate(database)
+            admin_privacy.migrate_contents()
             signer = _signer(path)
             with changes.of(tenant, WHO) as change:
                 tenants.create(change, one_person=one_person)
@@ -60,7 +61,7 @@ def init(
 
 @app.command()
 def key(tenant: Tenant, person: Person, role: str, store: Store = None, as_json: Json = False) -> None:
-    """Make a key of any role for a person: viewer, editor, approver, operator or ingest."""
+    """Make a key of any role for a person: viewer, editor, approver, operator, ingest or content."""
     with told():
         from policy_store import api_keys, tenants
 
@@ -76,13 +77,41 @@ def key(tenant: Tenant, person: Person, role: str, store: Store = None, as_json:
 
 @app.command()
 def migrate(store: Store = None) -> None:
-    """Bring the database to this program's schema; harmless where it has it."""
+    """Bring the database to this program's schema, and the content store's; harmless where they have it."""
     with told():
         from policy_store.migrate import migrate as run
 
         with database_of(store) as (database, _):
             before, after = run(database)
-        typer.echo(f"the schema is {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+        _tell_schema("the schema", before, after)
+        if (contents := admin_privacy.migrate_contents()) is not None:
+            _tell_schema("the content store's schema", *contents)
+
+
+def _tell_schema(what: str, before: str | None, after: str | None) -> None:
+    typer.echo(f"{what} is {after}" + ("" if before == after else f" (was {before or 'empty'})"))
+
+
+@app.command("master-key")
+def master_key(
+    file: Annotated[Path | None, typer.Option(help=f"A new file. [default: {admin_privacy.MASTER_ENV}]")] = None,
+) -> None:
+    """Make the master key, which seals the secret keys of tenants."""
+    with told():
+        admin_privacy.make(admin_privacy.master_key_file(file))
+
+
+@app.command()
+def reseal(
+    store: Store = None,
+    file: Annotated[Path | None, typer.Option(help=f"The master key. [default: {admin_privacy.MASTER_ENV}]")] = None,
+) -> None:
+    """Seal the secret keys of all tenants under the first line of the master key's file; then the others may go."""
+    with told():
+        path = admin_privacy.master_key_file(file)
+        with database_of(store) as (database, _):
+            found = admin_privacy.reseal(path, database)
+        typer.echo(f"sealed anew: {found}")
 
 
 @app.command("public-key")

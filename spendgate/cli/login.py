@@ -45,7 +45,7 @@ def login(
 @app.command()
 def create(
     person: Annotated[str, typer.Argument(help="Whom it belongs to.")],
-    role: Annotated[str, typer.Argument(help="viewer, editor, approver, operator or ingest.")],
+    role: Annotated[str, typer.Argument(help="viewer, editor, approver, operator, ingest or content.")],
     days: Days = None,
     as_json: Json = False,
 ) -> None:

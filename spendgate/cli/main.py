@@ -26,6 +26,7 @@ from spendgate.cli import (
     policy_api,
     policy_tests,
     prices,
+    privacy_api,
     reconcile,
     review_api,
     send,
@@ -64,6 +65,7 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(enforcement.app, name="enforcement")
 app.add_typer(alert_api.app, name="alert")
 app.command()(export_api.export)
+app.add_typer(privacy_api.app, name="privacy")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(counters.app, name="counters")
 app.add_typer(prices.app, name="prices")

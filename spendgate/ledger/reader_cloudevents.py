@@ -84,6 +84,7 @@ class CloudEvents:
             "model": name(data.get("model"), "model"),
             "api_key_id": name(_first(data, self._mapping.get("api_key_id", "api_key_id")), "api_key_id"),
             "cost_nano_usd": cost(_first(data, *self._cost_names()), COST_USD),
+            "privacy_mode": name(data.get("privacy_mode"), "privacy_mode"),
             **_tokens(data),
             **owners,
         }

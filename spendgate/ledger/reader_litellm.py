@@ -40,6 +40,8 @@ COLUMNS = (
 """Columns that are read."""
 CHECK_ID = "spendgate_check_id"
 """Where ``integrations/litellm`` notes the check that a call settles, in its metadata."""
+PRIVACY = "spendgate_privacy"
+"""Where a request says, in its metadata or a tag, that its privacy mode is to be tighter than its tenant's."""
 _EMPTY: tuple[object, ...] = (None, "", "{}", "[]", "null", {}, [])
 
 
@@ -86,6 +88,7 @@ class LiteLLM:
             "latency_ms": None if ended is None else max((ended - begun) // timedelta(milliseconds=1), 0),
             "cost_nano_usd": _cost(row, told),
             "check_id": name(said.get(CHECK_ID), "check_id"),
+            "privacy_mode": name(said.get(PRIVACY), "privacy_mode"),
             **_tokens(row, told),
             **self._owners(row, told, said),
         }

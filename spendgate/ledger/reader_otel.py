@@ -120,6 +120,7 @@ class OTel:
             "time": _EPOCH + timedelta(microseconds=begun // 1000),
             "latency_ms": None if ended is None or ended < begun else (ended - begun) // 1_000_000,
             "status": "error" if _failed(span) else "ok",
+            "privacy_mode": name(value_of(span, "spendgate.privacy_mode"), "privacy_mode"),
             "cost_nano_usd": cost(value_of(span, *self._cost_names()), COST_USD),
         }  # fmt: skip
 

@@ -23,6 +23,7 @@ from spendgate.model.enforcement_record import Enforcement
 from spendgate.model.event import Event
 from spendgate.model.policy_cases import PolicyFile
 from spendgate.model.policy_types import NAME_PATTERN
+from spendgate.model.privacy_settings import PrivacySettings
 from spendgate.model.reconciliation import Reconciliation
 from spendgate.model.review import ReviewRecord
 from spendgate.model.text import MAX_CHARS
@@ -81,6 +82,11 @@ def reconciliation_schema() -> Schema:
     return _of_struct(Reconciliation)
 
 
+def privacy_schema() -> Schema:
+    """The schema of a tenant's privacy settings, as an operator writes them."""
+    return {"$schema": DIALECT, **_without_null(PrivacySettings.model_json_schema(schema_generator=_Untitled))}
+
+
 def review_schema() -> Schema:
     """The schema of an answered review on the wire."""
     return _of_struct(ReviewRecord)
@@ -95,6 +101,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "event": event_schema,
     "policy": policy_schema,
     "reconciliation": reconciliation_schema,
+    "privacy": privacy_schema,
     "review": review_schema,
 }
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from spendgate.engine.rules import Int
 from spendgate.engine.windows import Calendar, CalendarTable
+from spendgate.ledger.amendments import COLUMNS, UNSTATED, Amendments, amendments, marked_calls
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.ledger.delta_reader import Ledger, Part
-from spendgate.simulate.annotations import COLUMNS, UNSTATED, Amendments, amendments
-from spendgate.simulate.arrow_columns import dictionary_of
 
 _COLUMNS = ("kind", "time", "received_at", "duplicate", "vendor", "model", "cost_nano_usd")
 _US_PER_MS = 1000
@@ -99,8 +99,8 @@ def usage_of(ledger: Ledger, tenant: str, calendar: Calendar) -> Usage:
     files = [file for file in ledger.files("events") if file.partition["tenant"] == tenant]
     for source in sorted({file.source for file in files if file.source is not None}):
         part, row = Part(*source), 0
-        amended = amendments(_batches(ledger, tenant, COLUMNS, part), _batches(ledger, tenant, COLUMNS, part),
-                             marked=True)  # fmt: skip
+        passes = (_batches(ledger, tenant, COLUMNS, part) for _ in range(2))
+        amended = amendments(*passes, marked_calls)
         for batch in _batches(ledger, tenant, _COLUMNS, part):
             usage.take(batch, amended.between(row, row + batch.num_rows))
             row += batch.num_rows

@@ -12,12 +12,15 @@ from typing import Any
 import httpx
 import pytest
 
+from content_store.schema import SCHEMA
+from content_store.store import ContentStore
 from dev.ports import free_port
 from dev.stack import Stack
 from policy_store import api_keys, tenants
 from policy_store.api_keys import Role
 from policy_store.change import Changes
 from policy_store.database import Database
+from policy_store.master_keys import make_master_key_file
 from policy_store.migrate import migrate
 from policy_store.signing import Signer, make_key_file
 from spendgate.model.topics import Topics, load_topics
@@ -56,11 +59,13 @@ class Door:
     def start(self, **settings: str) -> None:
         """Start it, and return once it answers."""
         self.started += 1
+        self._prepare_content()
         environment = {
             **os.environ, "SPENDGATE_KAFKA": self.broker.bootstrap, "SPENDGATE_STORE": self.store_url,
             "SPENDGATE_STORE_KEY_FILE": str(self.folder / "store.pem"), "SPENDGATE_TOPIC_PREFIX": self.prefix,
             "SPENDGATE_REPLICATION": "1", "SPENDGATE_HTTP_PORT": str(self.port),
-            "SPENDGATE_LEDGER": str(self.ledger), **settings,
+            "SPENDGATE_LEDGER": str(self.ledger), "SPENDGATE_MASTER_KEY_FILE": str(self.folder / "master.key"),
+            "SPENDGATE_CONTENT_STORE": self.content_url, **settings,
         }  # fmt: skip
         with self.output.open("wb") as sink:
             self.process = subprocess.Popen(
@@ -68,6 +73,22 @@ class Door:
                 stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         until(self.answers, "the door to answer", 60)
+
+    @property
+    def content_url(self) -> str:
+        """The database that it keeps content in."""
+        return f"sqlite:///{self.folder / 'contents.db'}"
+
+    def contents(self) -> ContentStore:
+        """What it keeps, beside the door."""
+        return ContentStore(self.content_url)
+
+    def _prepare_content(self) -> None:
+        if not (self.folder / "master.key").exists():
+            make_master_key_file(self.folder / "master.key")
+            contents = self.contents()
+            migrate(contents.database, schema=SCHEMA)
+            contents.close()
 
     @property
     def output(self) -> Path:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from policy_store import audit
 from policy_store.database import Database
-from policy_store.migrate import _script
+from policy_store.migrate import STORE, _script
 from policy_store.signing import Signer, Verifier, read_key_file
 from policy_store.tables import audit as rows
 from spendgate.cli.main import app
@@ -130,7 +130,7 @@ def test_init_makes_the_first_key_and_does_it_once(tmp_path: Path) -> None:
     assert "expected one that is not there yet" in run(*again, env=env, code=4)
     other = json.loads(run("admin", "init", "--tenant", "two", "--person", "bob", "--json", env=env))
     assert other["store_key"] == told["store_key"]
-    assert f"the schema is {_script().get_current_head()}" in run("admin", "migrate", env=env)
+    assert f"the schema is {_script(STORE).get_current_head()}" in run("admin", "migrate", env=env)
     assert run("admin", "key", "--tenant", "acme", "--person", "eve", "ingest", env=env).count("sgk_") == 1
 
 

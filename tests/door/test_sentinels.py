@@ -1,9 +1,12 @@
-"""Sentinels: secrets in every place of a request that is not on the allow-list, which must be found nowhere afterwards:
-not in Kafka, Redis, the SQL database, the ledger, a log or an answer, as they were or encoded."""
+"""Sentinels: secrets in every place of a request that is not on the allow-list, in every privacy mode, which must be
+found nowhere afterwards: not in Kafka, Redis, a SQL database, the ledger, a log or an answer, as they were or encoded.
+Where a mode keeps content it is told to whoever may read it, and to nobody else."""
 
 import base64
 import gzip
+import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,20 +17,35 @@ from urllib.parse import quote
 import httpx
 import pytest
 from redis import Redis
+from sqlalchemy import select
 
+from content_store.tables import contents as rows
+from policy_store import gateway_keys, privacy
+from policy_store.api_keys import Role
+from policy_store.master_keys import read_master_key_file
 from spendgate.ledger.delta_reader import Ledger
+from spendgate.model.event import PrivacyMode
+from spendgate.model.privacy import DEFAULT, MODES
+from spendgate.model.privacy_settings import PrivacySettings
 from tests.door.conftest import TENANT, Door
 from tests.door.test_adapters import as_otlp_json, call, exported, litellm
 from tests.door.test_end_to_end import door_onto, settle, stage
 from tests.live.conftest import make_world, world
 from tests.live.samples import budget, policy
 from tests.live.test_ledger import settle_ledger
+from tests.live.waiting import until
 from tests.live.world import World
+from tests.privacy.signing import new_gateway, signed
+from tests.privacy.test_redaction import make_model
 
 __all__ = ["make_world", "world"]
 
 KEPT = f"kept{token_hex(8)}"
 """Stands where it may stand, and must be found: else the scan would find nothing at all."""
+
+
+STEM = "sentinel"
+"""What every secret begins with."""
 
 
 class Sentinels:
@@ -39,13 +57,13 @@ class Sentinels:
 
     def new(self) -> str:
         """A secret that stands nowhere else."""
-        self.planted.append(f"sentinel{token_hex(8)}")
+        self.planted.append(f"{STEM}{token_hex(8)}")
         return self.planted[-1]
 
     def name(self) -> str:
         """A secret as the name of a field. One that looks like an identifier is told to its sender, and to nobody else:
         who misspells a field must learn which."""
-        self.names.append(f"sentinel{token_hex(8)}")
+        self.names.append(f"{STEM}{token_hex(8)}")
         return self.names[-1]
 
     def text(self) -> str:
@@ -79,6 +97,26 @@ def leaks(secret: str, places: Mapping[str, bytes]) -> list[str]:
     return [name for name, found in places.items() if any(each in found for each in spellings(secret))]
 
 
+def of_stems() -> re.Pattern[bytes]:
+    """The beginning of any secret, however it is spelt."""
+    plain = STEM.encode()
+    stems = [plain, plain.hex().encode(), STEM.encode("utf-16-le"), "".join(f"\\u{ord(c):04x}" for c in STEM).encode()]
+    for shift in range(3):
+        whole = (shift + len(plain)) // 3 * 4
+        stems.append(base64.b64encode(b"x" * shift + plain)[4:whole])
+    return re.compile(b"|".join(map(re.escape, stems)))
+
+
+def suspicious(places: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Of each place what stands where a secret may begin: there are thousands of secrets, and megabytes of places."""
+    longest = max(map(len, spellings(Sentinels().new())))
+    stems = of_stems()
+    return {
+        name: b"\n".join({found[at.start() : at.start() + longest] for at in stems.finditer(found)})
+        for name, found in places.items()
+    }
+
+
 Request = tuple[str, dict[str, str], bytes]
 JSON = {"content-type": "application/json"}
 
@@ -100,6 +138,11 @@ def our_own(s: Sentinels) -> Iterator[Request]:
         call(27, tenant=s.new()),
     ]
     bad += [call(28, kind=s.new()), call(29, evidence_status=s.new()), call(30, input_tokens=s.text())]
+    bad += [call(31, privacy_mode=s.new()), call(32, content=s.text()), call(33, content={s.name(): s.text()})]
+    bad += [
+        call(34, team=s.text(), content={"prompt": s.everywhere()}),
+        call(35, prompt=1, content={"prompt": s.text()}),
+    ]
     items = [*bad, call(99, team=KEPT, time=datetime.now(UTC).isoformat())]
     yield "/v1/events", JSON, json.dumps(items).encode()
     yield "/v1/events", {"content-type": "application/x-ndjson"}, "\n".join(map(json.dumps, items)).encode()
@@ -113,6 +156,24 @@ def our_own(s: Sentinels) -> Iterator[Request]:
     yield "/v1/events", {**JSON, "content-encoding": "gzip"}, s.text().encode()
     yield f"/v1/events?{s.new()}={s.new()}", {**JSON, s.name(): s.text()}, s.text().encode()
     yield f"/v1/{s.new()}", JSON, s.text().encode()
+    for headers in (
+        {"x-spendgate-privacy": s.new()},
+        {"signature-input": f'sig=("@method");tag="spendgate";keyid="{s.new()}"', "signature": s.text()},
+        {"signature-input": f"spendgate{s.text()}", "content-digest": s.text()},
+    ):
+        yield "/v1/events", {**JSON, **headers}, json.dumps([call(50, content={"prompt": s.text()})]).encode()
+
+
+def handed_over(s: Sentinels) -> Iterator[Request]:
+    """Content where it belongs, which modes keep or not."""
+    content = {"prompt": s.everywhere(), "response": [{"role": "assistant", "content": s.text()}]}
+    items = [call(60, content=content), call(61, content={"prompt": s.text()}), call(62, content={"response": s.new()})]
+    yield "/v1/events", JSON, json.dumps(items).encode()
+    yield "/v1/events", {"content-type": "application/x-ndjson"}, "\n".join(map(json.dumps, items)).encode()
+    yield "/v1/events", {**JSON, "x-spendgate-privacy": "metadata_only"}, json.dumps(items).encode()
+    own = {"specversion": "1.0", "id": "own", "source": "app", "type": "spendgate.call", "time": call()["time"]}
+    cloud = {"content-type": "application/cloudevents+json"}
+    yield "/v1/events", cloud, json.dumps({**own, "data": {"content": content}}).encode()
 
 
 def cloud_events(s: Sentinels) -> Iterator[Request]:
@@ -186,16 +247,90 @@ def of_managing(s: Sentinels) -> Iterator[Request]:
     yield f"/v1/policies/{s.new()}/stagings", JSON, json.dumps({"hash": s.text(), s.name(): s.text()}).encode()
 
 
-def send_all(door: Door, requests: list[Request], role: Any) -> bytes:
-    """Send them, also with a wrong key; all that was answered."""
+def of_privacy(s: Sentinels) -> Iterator[Request]:
+    """What an operator, or whoever may read content, may ask wrongly."""
+    for where in ("contents/read", "contents/erase", "gateways", "keys/rotate", f"keys/{s.new()}/destroy"):
+        wrong = {"source": s.text(), "id": s.text(), "name": s.text(), "public": s.text(), s.name(): s.text()}
+        yield f"/v1/privacy/{where}", JSON, json.dumps({**wrong, "why": "x"}).encode()
+    yield "/v1/privacy/fingerprints", JSON, json.dumps({"content": s.everywhere(), "why": "to compare"}).encode()
+
+
+SENDERS = (our_own, handed_over, cloud_events, of_litellm, of_otlp, of_checks)
+
+
+def send_all(client: httpx.Client, requests: list[Request], auth: Any = None) -> bytes:
+    """Send them; all that was answered. ``auth``: signs them; each is sent once more as it was signed, and once with
+    another body."""
     answered = b""
-    for right in (True, False):
-        with door.as_(role) if right else httpx.Client(base_url=door.url, timeout=30) as client:
-            for path, headers, body in requests:
-                answer = client.post(path, content=body, headers=headers)
-                assert answer.status_code < 500, (path, answer.text)
-                answered += answer.content + repr(answer.headers.raw).encode()
+    for path, headers, body in requests:
+        if auth is None:
+            answered += said_by(client.post(path, content=body, headers=headers))
+            continue
+        first = signed(auth, client.build_request("POST", path, content=body, headers=headers))
+        forged = httpx.Request("POST", first.url, content=body[:-1] + b" ", headers=first.headers)
+        answered += b"".join(said_by(client.send(each)) for each in (first, first, forged))
     return answered
+
+
+def said_by(answer: httpx.Response) -> bytes:
+    """All that an answer holds."""
+    assert answer.status_code < 500, (answer.request.url, answer.text)
+    return answer.content + repr(answer.headers.raw).encode()
+
+
+def tenant_of(mode: PrivacyMode) -> str:
+    """Whose calls have this mode."""
+    return TENANT if mode == DEFAULT else f"of-{mode}"
+
+
+def set_modes(door: Door, folder: Path) -> Any:
+    """A tenant of each mode; what signs for the one with a gateway."""
+    master = read_master_key_file(door.folder / "master.key")
+    keys = {mode: door.key("ingest", tenant=tenant_of(mode)) for mode in MODES}
+    auth, public = new_gateway(folder, keys["private_gateway"])
+    for mode in MODES:
+        with door.changes().of(tenant_of(mode), "root") as change:
+            if mode == "private_gateway":
+                gateway_keys.add(change, "gateway", public)
+            wanted = PrivacySettings(mode=mode)
+            privacy.set_settings(change, wanted, revision=0, why="the test", master=master, keeps=True)
+    return auth
+
+
+def send_in_every_mode(door: Door, folder: Path, s: Sentinels) -> bytes:
+    """Everything that a sender may send, in every mode, with fresh secrets each time; also without a key."""
+    auth, answered = set_modes(door, folder), b""
+    for mode in MODES:
+        requests = [each for make in SENDERS for each in make(s)]
+        with door.as_("ingest", tenant=tenant_of(mode)) as client:
+            if mode == "redacted_trace":
+                until(lambda: is_redacted(client), "the redactor to begin", 60)
+            answered += send_all(client, requests)
+            if mode == "private_gateway":
+                answered += send_all(client, [each for make in SENDERS for each in make(s)], auth)
+    with httpx.Client(base_url=door.url, timeout=30) as nobody:
+        return answered + send_all(nobody, [each for make in SENDERS for each in make(s)])
+
+
+_numbers = itertools.count(1000)
+
+
+def is_redacted(client: httpx.Client) -> bool:
+    """Whether content is redacted by now; before, it would not be kept."""
+    answer = client.post("/v1/events", json=call(next(_numbers), content={"prompt": "hello"}))
+    return "content_refused" not in answer.json()
+
+
+def read_all(door: Door, mode: PrivacyMode) -> bytes:
+    """What a mode has kept, as whoever may read it is told."""
+    contents = door.contents()
+    with contents.database.read() as connection:
+        wanted = select(rows.c.source, rows.c.event_id).where(rows.c.tenant == tenant_of(mode))
+        kept = connection.execute(wanted).all()
+    contents.close()
+    with door.as_("content", tenant=tenant_of(mode)) as client:
+        asked = [{"source": each.source, "id": each.event_id, "why": "the test"} for each in kept]
+        return b"".join(client.post("/v1/privacy/contents/read", json=each).content for each in asked)
 
 
 def of_redis(url: str) -> bytes:
@@ -244,7 +379,10 @@ def of_kafka(world: World, door: Door) -> bytes:
 def watched(world: World, tmp_path: Path) -> Iterator[Door]:
     """A door that checks, onto a world with a worker and both ledger agents."""
     world.broker.create([world.topics.checks])
-    door = door_onto(world, tmp_path, SPENDGATE_REDIS=world.redis_url, SPENDGATE_LEDGER=str(world.ledger))
+    door = door_onto(
+        world, tmp_path, SPENDGATE_REDIS=world.redis_url, SPENDGATE_LEDGER=str(world.ledger),
+        SPENDGATE_PRIVACY_MODEL=str(make_model(tmp_path / "model")),
+    )  # fmt: skip
     trusted = {"SPENDGATE_DEV": "", "SPENDGATE_STORE_KEYS": door.signer.public}
     world.worker(**trusted)
     for role in ("ledger-events", "ledger-decisions"):
@@ -258,8 +396,14 @@ def test_no_secret_outside_the_allow_list_is_found_anywhere(world: World, watche
     s = Sentinels()
     stage(watched, world, policy("per-team", budget("5", {"calendar": "month", "timezone": "UTC"}, ["team"])))
     settle(watched, world)
-    senders = [each for make in (our_own, cloud_events, of_litellm, of_otlp, of_checks) for each in make(s)]
-    answered = send_all(watched, senders, "ingest") + send_all(watched, list(of_managing(s)), "editor")
+    answered = send_in_every_mode(watched, tmp_path, s)
+    wrong: list[tuple[Role, Iterator[Request]]] = [
+        ("editor", of_managing(s)), ("operator", of_privacy(s)), ("content", of_privacy(s)),
+    ]  # fmt: skip
+    for role, requests in wrong:
+        with watched.as_(role) as client:
+            answered += send_all(client, list(requests))
+    told = {mode: read_all(watched, mode) for mode in MODES}
     settle(watched, world)
     settle_ledger(world)
     watched.stop()
@@ -268,21 +412,39 @@ def test_no_secret_outside_the_allow_list_is_found_anywhere(world: World, watche
         "kafka": of_kafka(world, watched),
         "redis": of_redis(world.redis_url),
         "sql": b"".join(path.read_bytes() for path in tmp_path.glob("store.db*")),
+        "contents": b"".join(path.read_bytes() for path in tmp_path.glob("contents.db*")),
         "ledger": of_ledger(world.ledger),
         "logs": b"".join(path.read_bytes() for path in logs),
         "answers": answered,
     }
     assert leaks(KEPT, places) == ["kafka", "redis", "ledger"]
-    assert leaks(TENANT, places)[:4] == ["kafka", "redis", "sql", "ledger"]
-    assert len(s.planted) > 150
-    assert {secret: found for secret in s.planted if (found := leaks(secret, places))} == {}
-    del places["answers"]
-    assert {secret: found for secret in s.names if (found := leaks(secret, places))} == {}
+    for word, where in (
+        (TENANT, ["kafka", "redis", "sql", "ledger"]),
+        ("redacted_trace", ["kafka", "sql", "contents"]),
+    ):
+        assert [name for name in where if word.encode() not in places[name]] == []
+    assert len(s.planted) > 1000
+    kept = {mode: sum(bool(leaks(secret, {mode: told[mode]})) for secret in s.planted) for mode in MODES}
+    assert [mode for mode, count in kept.items() if count] == ["redacted_trace", "full_trace"]
+    assert kept["full_trace"] > 20
+    looked_at = suspicious(places)
+    assert {secret: found for secret in s.planted if (found := leaks(secret, looked_at))} == {}
+    assert any(leaks(secret, looked_at) for secret in s.names), "a sender is told which field it has misspelt"
+    del looked_at["answers"]
+    assert {secret: found for secret in s.names if (found := leaks(secret, looked_at))} == {}
 
 
 @pytest.mark.parametrize(
-    "encoded", [str.encode, lambda s: base64.b64encode(f"ab{s}cd".encode()), lambda s: s.encode().hex().encode()]
+    "encoded",
+    [
+        str.encode,
+        lambda s: s.encode().hex().encode(),
+        lambda s: s.encode("utf-16-le"),
+        lambda s: "".join(f"\\u{ord(each):04x}" for each in s).encode(),
+        *(lambda s, n=n: base64.b64encode(f"{'ab'[:n]}{s}cd".encode()) for n in range(3)),
+    ],
 )
 def test_the_scan_finds_a_secret_however_it_is_spelt(encoded: Any) -> None:
     secret = Sentinels().new()
-    assert leaks(secret, {"here": b"..." + encoded(secret) + b"...", "there": b"nothing"}) == ["here"]
+    places = {"here": b"..." * 99 + encoded(secret) + b"..." * 99, "there": b"nothing"}
+    assert leaks(secret, places) == leaks(secret, suspicious(places)) == ["here"]
