@@ -99,8 +99,8 @@ def usage_of(ledger: Ledger, tenant: str, calendar: Calendar) -> Usage:
     files = [file for file in ledger.files("events") if file.partition["tenant"] == tenant]
     for source in sorted({file.source for file in files if file.source is not None}):
         part, row = Part(*source), 0
-        passes = (_batches(ledger, tenant, COLUMNS, part) for _ in range(2))
-        amended = amendments(*passes, marked_calls)
+        first, again = _batches(ledger, tenant, COLUMNS, part), _batches(ledger, tenant, COLUMNS, part)
+        amended = amendments(first, again, marked_calls)
         for batch in _batches(ledger, tenant, _COLUMNS, part):
             usage.take(batch, amended.between(row, row + batch.num_rows))
             row += batch.num_rows
