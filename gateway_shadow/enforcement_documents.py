@@ -342,6 +342,7 @@ class Levels(BaseModel):
 class Status(BaseModel):
     """What is enforced now, in words and by staging. ``at``: when the store said so."""
 
+    tenant: str
     at: datetime | None
     words: list[str]
     levels: Levels
@@ -353,7 +354,7 @@ class Status(BaseModel):
         """The answer for a tenant."""
         found = view.enforced(tenant)
         return cls(
-            at=instant(now_ms), words=[_words(each) for each in found] or [SHADOW_ONLY],
+            tenant=tenant, at=instant(now_ms), words=[_words(each) for each in found] or [SHADOW_ONLY],
             levels=Levels(everywhere=view.is_global_on, tenant=tenant in view.tenants_on),
             enforced=[EnforcedDocument.of(each) for each in found],
             requests=[RequestDocument.of(each) for each in waiting],
