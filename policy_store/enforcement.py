@@ -13,7 +13,7 @@ from policy_store.change import Change, Changes
 from policy_store.errors import Refused
 from policy_store.flags import EVERYWHERE, Flag, Level
 from policy_store.flip_requests import Request
-from policy_store.lifecycle import why_not
+from policy_store.lifecycle import LIVE, why_not
 from policy_store.signing import Signer
 from policy_store.stagings import Staging
 from spendgate.model.enforcement import Share, share_words
@@ -105,14 +105,14 @@ def _require_levels(change: Change) -> None:
 
 
 def _require_open(change: Change, staging: Staging, share: Share | None) -> gates.Looked:
-    if (reason := why_not(staging.state, "enforce")) is not None:
-        raise Refused("illegal_move", f"staging {staging.id}: {reason}")
     flag = flags.get(change.connection, "policy", staging.id, change.tenant)
     if flag.is_on and flag.share == share:
         raise Refused("is_on", f"staging {staging.id}: it is enforced for {share_words(share)} already")
     looked = gates.look(change.connection, staging, change.now_ms)
-    if looked.gate.state != "ready":
+    if staging.state in LIVE and looked.gate.state != "ready":
         raise Refused("gate_shut", f"staging {staging.id}: its gate is {looked.gate.state}: {looked.gate.missing[0]}")
+    if (reason := why_not(staging.state, "enforce")) is not None:
+        raise Refused("illegal_move", f"staging {staging.id}: {reason}")
     return looked
 
 

@@ -75,13 +75,11 @@ def look(connection: Connection, staging: Staging, now_ms: int) -> Looked:
 
 def subject_of(connection: Connection, staging: Staging) -> Subject:
     """What is to be enforced with a staging, as things are now. Raises NotFound."""
-    flag = flags.get(connection, "policy", staging.id, staging.tenant)
     version = require_version(connection, staging.tenant, staging.policy, staging.hash)
-    begun = max(staging.decided_ms or staging.submitted_ms, (flag.changed_ms or 0) if flag.proof_after else 0)
-    return Subject(
-        staging.tenant, from_canonical(version.document), staging.id, staging.hash,
-        tenants.require(connection, staging.tenant).settings, ENGINE_VERSION, begun,
-    )  # fmt: skip
+    settings = tenants.require(connection, staging.tenant).settings
+    begun_ms = staging.decided_ms or staging.submitted_ms
+    document = from_canonical(version.document)
+    return Subject(staging.tenant, document, staging.id, staging.hash, settings, ENGINE_VERSION, begun_ms)
 
 
 def _evidence(connection: Connection, staging: str, after: int) -> list[Evidence]:

@@ -160,4 +160,4 @@ def _criterion(each: Any) -> str:
     measured = "not known" if each.measured is None else f"{each.measured:,}"
     numbers = f": {measured}, at {each.bound} {each.threshold:,} {each.unit}" if each.unit else ""
     waived = "" if each.waiver is None else f"; waived: {each.waiver}"
-    return f"  {each.outcome:<12}{each.words}{numbers}{waived}"
+    return f"  {each.outcome:<14}{each.words}{numbers}{waived}"

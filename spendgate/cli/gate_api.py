@@ -66,11 +66,18 @@ def _show(found: dict[str, Any]) -> None:
     console.print(f"[bold]{escape(found['policy'])}[/bold] {found['staging']}  [{_STYLES[state]}]{state}[/]")
     console.print(_criteria(found["criteria"]))
     if missing:
-        earliest = found["ready_at_earliest"]
-        console.print(f"\nmissing, and not ready before {earliest[:19].replace('T', ' ')}Z:")
+        console.print(f"\nmissing{_earliest(found['ready_at_earliest'])}:")
         console.print("\n".join(f"  {escape(each)}" for each in missing))
     if found.get("history"):
         console.print(_history(found["history"]))
+
+
+def _earliest(text: str) -> str:
+    """Nothing where it is not a matter of time."""
+    from datetime import UTC, datetime, timedelta
+
+    is_ahead = datetime.fromisoformat(text) > datetime.now(UTC) + timedelta(minutes=1)
+    return f", and not ready before {text[:19].replace('T', ' ')}Z" if is_ahead else ""
 
 
 def _criteria(criteria: list[dict[str, Any]]) -> Table:

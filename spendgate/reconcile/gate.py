@@ -61,7 +61,7 @@ class Evidence(NamedTuple):
 
 class Subject(NamedTuple):
     """What is to be enforced: a staging of a policy's content, under the tenant's settings, by this engine.
-    ``since_ms``: from when on it was observed, or had to be again."""
+    ``since_ms``: when it was staged."""
 
     tenant: str
     policy: Policy
@@ -73,8 +73,9 @@ class Subject(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """The answer. ``missing``: a line for each criterion that is not met. ``ready_at_earliest_ms``: before that it
-    cannot be, whatever happens; None where it is ready. ``round``: what it went by."""
+    """The answer. ``missing``: a line for each criterion that is not met, or that there has been no round.
+    ``ready_at_earliest_ms``: before that it cannot be, whatever happens; None where it is ready. ``round``: what it
+    went by."""
 
     state: State
     criteria: tuple[GateCriterion, ...]
@@ -92,7 +93,7 @@ def gate(
     waived = {str(name): waivers[name] for name in WAIVABLE if name in waivers}
     found = tuple(msgspec.structs.replace(each, waiver=waived.get(each.name)) for each in shown)
     state = _STATES[_worst(found)]
-    missing = tuple(_missing(each) for each in found if each.counts != "pass")
+    missing = tuple(_missing(found, latest))
     earliest = None if state == "ready" else _earliest(found, latest, subject, rules, now_ms)
     return Gate(state, found, missing, earliest, latest)
 
@@ -181,9 +182,17 @@ def instant_ms(at: datetime) -> int:
     return (at - _EPOCH) // timedelta(milliseconds=1)
 
 
-def _missing(each: GateCriterion) -> str:
+def _missing(found: Sequence[GateCriterion], latest: Evidence | None) -> Iterator[str]:
+    if latest is None:
+        yield "a round of the reconciliation: there has been none, so nothing else is known"
+    for each in found:
+        if each.counts == "fail" or (each.counts == "inconclusive" and latest is not None):
+            yield _line(each)
+
+
+def _line(each: GateCriterion) -> str:
     if not each.unit:
-        return f"not so: {each.words}" if each.measured is not None else f"not known: {each.words}"
+        return f"not so: {each.words}"
     known = "not known" if each.measured is None else f"{each.measured:,}"
     return f"{each.words}: {known}, asked for: at {each.bound} {each.threshold:,} {each.unit}"
 

@@ -53,7 +53,7 @@ def test_from_shadow_to_enforced_and_back_and_the_log_has_it(door: Door, tenant:
     turn_on(door, tenant, "tenant")
     with door.as_("operator", "cat", tenant) as cat, door.as_("operator", "dan", tenant) as dan:
         early = ask(cat, "policy", staging)
-        assert (early.status_code, early.json()["type"]) == (409, "urn:spendgate:problem:illegal_move")
+        assert (early.status_code, early.json()["type"]) == (409, "urn:spendgate:problem:gate_shut")
         round_ = record(door, tenant, staging)
         asked = ask(cat, "policy", staging, share={"by": "team", "percent": 10})
         (waits,) = status(door, tenant)["requests"]

@@ -44,7 +44,9 @@ def test_the_whole_way_by_commands(door: Door, tmp_path: Path) -> None:
         id_ = asked(run("enforcement", level, "on", "--why", "we begin", env=cat))
         assert "who is not cat" in run("enforcement", "confirm", id_, env=cat, code=4)
         assert run("enforcement", "confirm", id_, env=dan).startswith(f"on: {level} flag")
-    assert "gate is not open" in run("enforcement", "request", NAME, "--why", "early", env=cat, code=4)
+    assert "its gate is observing: a round of the reconciliation: there has been none" in run(
+        "enforcement", "request", NAME, "--why", "early", env=cat, code=4
+    )
     record(door, "home", staging)
     found = json.loads(run("gate", NAME, "--json", "--history", "5", env=cat))
     assert (found["state"], len(found["history"])) == ("ready", 1)

@@ -127,7 +127,7 @@ def test_the_gate_is_looked_at_when_it_is_confirmed(store: Store) -> None:
     record(store, staging)
     asked = ask(store, "bob", "policy", staging.id)
     record(store, staging, on_demand=True, differing=1)
-    assert refused(store, "cat", asked) == "illegal_move"
+    assert refused(store, "cat", asked) == "gate_shut"
     record(store, staging)
     store.clock.ms += 3_600_000
     confirm(store, "cat", asked)
