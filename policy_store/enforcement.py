@@ -7,8 +7,7 @@ and turning it on again turns on nothing else. Being a team of one lifts none of
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from policy_store import alerts, certificates, flags, flip_requests, gates, stagings
-from policy_store.alerts import Alert
+from policy_store import alerts, certificates, flags, flip_requests, gates, people, stagings
 from policy_store.change import Change, Changes
 from policy_store.errors import Refused
 from policy_store.flags import EVERYWHERE, Flag, Level
@@ -60,7 +59,7 @@ def confirm_on(change: Change, id_: str, signer: Signer, why: str | None = None)
     found = flip_requests.require(change.connection, change.tenant, id_).at(change.now_ms)
     if found.state != "open":
         raise Refused(f"request_{found.state}", f"request {id_}: expected one that waits; this one is {found.state}")
-    if found.asked_by == change.who:
+    if people.is_same(found.asked_by, change.who):
         raise Refused("own_request", f"request {id_}: expected an operator who is not {found.asked_by}, who asked")
     made = _of_policy(change, found, signer, why) if found.level == "policy" else _of_level(change, found, why)
     flip_requests.end(change, found, "confirmed")
