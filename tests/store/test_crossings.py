@@ -166,7 +166,7 @@ class Known:
     rules=[budget("1", {"rolling": "60m"}, on_breach="deny", warn_at_percent=[80])],
     drawn=[(0, 50, "red"), (30, 40, "red"), (1, 120, "red"), (34, 45, "red")], cuts=[],
 )  # fmt: skip
-@examples(150)
+@examples(100)
 def test_the_store_tells_what_the_model_tells_however_decisions_are_cut_and_repeated(
     rules: list[dict[str, Any]], drawn: list[tuple[int, int | None, str]], cuts: list[tuple[int, int]]
 ) -> None:
