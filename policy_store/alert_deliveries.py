@@ -28,6 +28,8 @@ FIRST_MS, LONGEST_MS, LONGEST_PAUSE_MS = 5_000, 3_600_000, 300_000
 LATE = "it could not be delivered within a day"
 WHO = "(alerts)"
 GONE = 410
+SILENT = (408, 425, 429)
+"""Answers, besides 5xx, that are about the target as a whole, and not about one alert."""
 
 
 class Delivery(NamedTuple):
@@ -153,8 +155,9 @@ class Deliveries:
             connection.execute(at.values(failures=failures, paused_until_ms=now_ms + pause))
             return
         connection.execute(at.values(failures=0, paused_until_ms=None))
+        untaken = or_(table.c.status.is_(None), table.c.status >= 500, table.c.status.in_(SILENT))
         waiting = (table.c.target == target.id, table.c.state == "waiting", table.c.next_ms > now_ms)
-        connection.execute(update(table).where(*waiting).values(next_ms=now_ms))
+        connection.execute(update(table).where(*waiting, untaken).values(next_ms=now_ms))
 
     def bury(self) -> int:
         """Give up what has waited for a day; how many. Raises StoreAway."""

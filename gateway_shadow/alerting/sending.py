@@ -17,7 +17,7 @@ from yarl import URL
 
 from gateway_shadow.alerting import messages
 from gateway_shadow.alerting.addresses import Allowed, BadUrl
-from policy_store.alert_deliveries import Answer
+from policy_store.alert_deliveries import SILENT, Answer
 from policy_store.alert_targets import Target, secrets_of, url_of
 from policy_store.alerts import TRIED_MS
 from policy_store.change import now_ms
@@ -27,7 +27,6 @@ from spendgate.model.alert import AlertMessage
 
 CONNECT_S, WHOLE_S = 5.0, 15.0
 _NAMES_AT_ONCE = 8
-_SILENT = (408, 425, 429)
 _NOT_PERMITTED = "its name stands for no address that alerts may be sent to"
 
 
@@ -162,7 +161,7 @@ def answered(status: int, retry_after: str | None, at_ms: int) -> Answer:
     words = f"it answered {status}"
     if 300 <= status < 400:
         words += ", and redirects are not followed"
-    return Answer(status, words, wait_ms, is_silent=status in _SILENT or status >= 500)
+    return Answer(status, words, wait_ms, is_silent=status in SILENT or status >= 500)
 
 
 def retry_after_ms(text: str | None, at_ms: int) -> int:
