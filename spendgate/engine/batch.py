@@ -60,3 +60,15 @@ def new_pairs(first: Int) -> Records:
     pairs["ref"] = UNKNOWN
     pairs["reset"] = UNKNOWN
     return pairs
+
+
+def taken(batch: Batch, rows: Int) -> Batch:
+    """Some calls of a judged batch, with their pairs."""
+    counts = np.diff(batch.first)[rows]
+    first = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
+    moved = first[:-1] - batch.first[rows]
+    calls: Records = batch.calls[rows]
+    is_near = calls["nearest"] != UNKNOWN
+    calls["nearest"][is_near] += moved[is_near]
+    pairs = np.arange(first[-1]) - np.repeat(moved, counts)
+    return Batch(calls, batch.keys[:, rows], first, batch.pairs[pairs])

@@ -155,7 +155,7 @@ class Counters:
         self.view_slots = rows
 
     def kept(self, keep: NDArray[np.bool_]) -> "Counters":
-        """Other counters with only the slots for which ``keep`` is true, under new numbers; no keys are named."""
+        """Other counters with only the slots for which ``keep`` is true, under new numbers; keys keep theirs."""
         used = len(keep)
         capacity = max(_FIRST_CAPACITY, 1 << int(keep.sum()).bit_length())
         table = new_table(capacity)
@@ -165,7 +165,10 @@ class Counters:
         cells = _new_cells(capacity)
         for old, new in zip(self.cells[:4], cells[:4], strict=True):
             new[: int(keep.sum())] = old[:used][keep]
-        return Counters(grown(table, capacity), cells, loaded=int(keep.sum()))
+        return Counters(
+            grown(table, capacity), cells, loaded=int(keep.sum()), _numbers=self._numbers, _names=self._names,
+            _keys=self._keys, _key_texts=self._key_texts,
+        )  # fmt: skip
 
     def forget(self) -> None:
         """Forget all slots; counters, keys and their numbers stay. A store must be asked anew what slots hold."""

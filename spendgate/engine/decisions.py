@@ -46,10 +46,10 @@ def decisions_of(
 ) -> list[Decision]:  # fmt: skip
     """One decision for each call that is no duplicate, in log order."""
     program = heads.program
-    listed = _listed(program, judged, all_reasons)
+    listed = listed_pairs(program, judged.batch, all_reasons)
     reasons = reasons_of(heads, judged.batch, listed, counters.key_text)
     bounds = np.searchsorted(listed, judged.batch.first).tolist()
-    head = xxh3_64_hexdigest(f"{tenant} {source.topic_id} {source.partition} {program.name}".encode())
+    head = id_head(tenant, source, program)
     topic, partition, name = source.topic, source.partition, program.name
     calls, records = judged.calls, judged.batch.calls
     columns = zip(
@@ -68,9 +68,14 @@ def decisions_of(
     ]  # fmt: skip
 
 
-def _listed(program: Program, judged: Judgement, all_reasons: bool) -> Int:
+def id_head(tenant: str, source: Source, program: Program) -> str:
+    """What the ids of all decisions of a partition's tenant under one set of stagings begin with."""
+    return xxh3_64_hexdigest(f"{tenant} {source.topic_id} {source.partition} {program.name}".encode())
+
+
+def listed_pairs(program: Program, batch: Batch, all_reasons: bool) -> Int:
     """The pairs to list: what did not approve, and the approving budget nearest its cap; or all that looked."""
-    calls, _, first, pairs = judged.batch
+    calls, _, first, pairs = batch
     if all_reasons:
         kinds = program.rules.rows["kind"][pairs["rule"]]
         priced = np.repeat(calls["cost"] != UNKNOWN, np.diff(first))
@@ -91,7 +96,7 @@ def reasons_of(heads: "Heads", batch: Batch, listed: Int, text: Callable[[int], 
     bare = (rules["kind"] != BUDGET) | (pairs["code"] == UNPRICED) | (pairs["ref"] == UNKNOWN)
     cost, used, cap = np.maximum(calls["cost"][call], 0), pairs["used"], rules["cap"]
     key = keys[np.maximum(rules["group"], 0), call] if len(keys) else call
-    start, end = _bounds(rules, pairs)
+    start, end = window_bounds(rules, pairs)
     row, alerts = pairs["rule"].tolist(), pairs["alerts"].tolist()
     columns = zip(
         bare.tolist(), map(heads.heading, row, pairs["verdict"].tolist(), pairs["code"].tolist()), key.tolist(),
@@ -109,7 +114,7 @@ def reasons_of(heads: "Heads", batch: Batch, listed: Int, text: Callable[[int], 
     ]  # fmt: skip
 
 
-def _bounds(rules: Records, pairs: Records) -> tuple[Int, Int]:
+def window_bounds(rules: Records, pairs: Records) -> tuple[Int, Int]:
     """Window start and end in ms of the pairs; UNKNOWN for a lifetime and for what is no budget."""
     window, width = pairs["window"], rules["width_ms"]
     is_rolling, is_calendar = rules["window"] == ROLLING, rules["window"] == CALENDAR
@@ -168,7 +173,12 @@ _MARKS: tuple[tuple[Mark, ...], ...] = tuple(
 )
 
 
+def mark_masks(batch: Batch, skewed: Int) -> Int:
+    """The marks of calls as bits: 1 late, 2 clock_skew, 4 unpriced."""
+    calls = batch.calls
+    masks: Int = calls["late"] + 2 * skewed + 4 * (calls["cost"] == UNKNOWN)
+    return masks
+
+
 def _marks(judged: Judgement) -> list[tuple[Mark, ...]]:
-    calls = judged.batch.calls
-    masks = calls["late"] + 2 * judged.skewed + 4 * (calls["cost"] == UNKNOWN)
-    return [_MARKS[mask] for mask in masks.tolist()]
+    return [_MARKS[mask] for mask in mark_masks(judged.batch, judged.skewed).tolist()]

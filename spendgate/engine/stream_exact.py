@@ -9,10 +9,10 @@ from spendgate.engine.clock import Timed
 from spendgate.engine.columns import CallColumns
 from spendgate.engine.counters import Counters
 from spendgate.engine.decide import APPROVE, WARN, decide
+from spendgate.engine.forgetting import expiries_ms
 from spendgate.engine.jit import jit
-from spendgate.engine.names import NEVER
 from spendgate.engine.plan import plan
-from spendgate.engine.rules import BUDGET, CALENDAR, ROLLING, Int
+from spendgate.engine.rules import BUDGET, CALENDAR, Int
 from spendgate.engine.stream import Judged, StreamJudge, span_of
 from spendgate.engine.stream_state import (
     ADMITTED,
@@ -26,7 +26,6 @@ from spendgate.engine.stream_state import (
     RECORDED,
 )
 from spendgate.engine.table import FULL, Table, find_or_add
-from spendgate.engine.windows import BLOCK, BUCKETS
 
 MAX_SLOTS = 1 << 18
 """Past this many, slots that no verdict can read any more are forgotten."""
@@ -79,20 +78,8 @@ class ExactJudge(StreamJudge):
         used = int(self.counters.slots.used[0])
         if used <= self.max_slots:
             return
-        self.counters = self.counters.kept(self._expires_ms(used) > late_ms)
+        self.counters = self.counters.kept(expiries_ms(self.program, self.counters, used) > late_ms)
         self.max_slots = max(self.max_slots, 2 * int(self.counters.slots.used[0]))
-
-    def _expires_ms(self, used: int) -> Int:
-        """When no verdict can read a slot any more; counters are numbered as the rules are."""
-        rules, slots = self.program.rules.rows, self.counters.slots
-        rule, window = rules[slots.counter[:used]], slots.window[:used]
-        expires = np.full(used, NEVER, np.int64)
-        rolling = rule["window"] == ROLLING
-        expires[rolling] = (BLOCK * window[rolling] + BLOCK - 1 + BUCKETS) * rule["width_ms"][rolling]
-        for number, table in enumerate(self.program.tables):
-            mine = (rule["window"] == CALENDAR) & (rule["table"] == number)
-            expires[mine] = table.starts[np.searchsorted(table.starts, window[mine], side="right")]
-        return expires
 
 
 @jit

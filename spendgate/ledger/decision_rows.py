@@ -14,6 +14,7 @@ from spendgate.model.decision import Decision, Judged, Position, Reason
 
 _PLAIN = ("decision_id", "tenant", "source", "event_id", "event_time", "decided_at", "verdict", "engine_version",
           "cost_nano_usd")  # fmt: skip
+_SAID = [name for name in DECISIONS.names[5:] if name != "reasons"]
 _REASON_FIELDS = Reason.__struct_fields__
 _fields_of = msgspec.structs.astuple
 
@@ -72,8 +73,8 @@ def _reasons(decisions: Sequence[Decision]) -> pa.Array:
 
 
 def decisions_of(batch: pa.RecordBatch) -> list[Decision]:
-    """The decisions of a batch that has all columns of ``DECISIONS``."""
-    column = {name: values_of(batch.column(name)) for name in DECISIONS.names if name != "reasons"}
+    """The decisions of a batch that has all columns of ``DECISIONS`` but, if it wants, their own places."""
+    column = {name: values_of(batch.column(name)) for name in _SAID}
     positions = map(Position, *(column[f"position_{name}"] for name in Position.__struct_fields__))
     judged = map(Judged, column["judged_rules"], column["judged_set"])
     reasons = _reasons_of(batch.column("reasons"))

@@ -73,7 +73,8 @@ def _us(at: datetime) -> int:
 class Scan:
     """What to read of data files: columns that stand in them, by name, and which rows.
 
-    ``dictionaries``: texts to be read as Arrow dictionaries.
+    ``dictionaries``: texts to be read as Arrow dictionaries; those of a list's structs by their paths, such as
+    ``reasons.list.element.policy``, as far as rows need not be sorted.
     """
 
     files: pafs.FileSystem
@@ -98,7 +99,7 @@ class Scan:
                     yield from self._sorted(run)
 
     def _streamed(self, files: Sequence[DataFile]) -> Iterator[pa.RecordBatch]:
-        scanner = self._dataset(files).scanner(
+        scanner = self._dataset(files, self.dictionaries).scanner(
             columns=list(self.columns),
             filter=self.only,
             batch_size=self.batch_rows,
@@ -111,22 +112,33 @@ class Scan:
         keys = [name for name in (*_PLACE, self.shape.time) if name in self.shape.in_files.names]
         wanted = list(dict.fromkeys([*self.columns, *keys]))
         by_age = sorted(files, key=lambda file: (file.number, file.chunk))
-        rows = self._dataset(by_age).to_table(columns=wanted, filter=self.only)
+        plain = [name for name in self.dictionaries if "." not in name]
+        rows = self._dataset(by_age, plain).to_table(columns=wanted, filter=self.only)
         order = pa.array(np.lexsort(_sort_keys(rows, self.shape, self.eras)))
         rows = rows.select(list(self.columns))
         for start in range(0, len(order), self.batch_rows):
             yield from rows.take(order.slice(start, self.batch_rows)).combine_chunks().to_batches()
 
-    def _dataset(self, files: Sequence[DataFile]) -> pads.Dataset:
-        read = pads.ParquetReadOptions(dictionary_columns=list(self.dictionaries))
+    def _dataset(self, files: Sequence[DataFile], dictionaries: Sequence[str]) -> pads.Dataset:
+        read = pads.ParquetReadOptions(dictionary_columns=list(dictionaries))
         format_ = pads.ParquetFileFormat(read_options=read, default_fragment_scan_options=_SCANNING)
         fragments = [format_.make_fragment(file.path, filesystem=self.files) for file in files]
-        return pads.FileSystemDataset(fragments, self._schema(), format_, self.files)
+        schema = pa.schema([_coded(field, dictionaries) for field in self.shape.in_files])
+        return pads.FileSystemDataset(fragments, schema, format_, self.files)
 
-    def _schema(self) -> pa.Schema:
-        fields = self.shape.in_files
-        coded = pa.dictionary(pa.int32(), pa.string())
-        return pa.schema([field.with_type(coded) if field.name in self.dictionaries else field for field in fields])
+
+_CODED = pa.dictionary(pa.int32(), pa.string())
+
+
+def _coded(field: pa.Field, dictionaries: Sequence[str]) -> pa.Field:
+    """The field as it is read: texts, and those of a list's structs, as dictionaries where they are named."""
+    if field.name in dictionaries:
+        return field.with_type(_CODED)
+    inner = {name.rpartition(".")[2] for name in dictionaries if name.startswith(f"{field.name}.list.element.")}
+    if not inner:
+        return field
+    children = [each.with_type(_CODED) if each.name in inner else each for each in field.type.value_type]
+    return field.with_type(pa.list_(pa.field("element", pa.struct(children))))
 
 
 _SCANNING = pads.ParquetFragmentScanOptions(pre_buffer=True)

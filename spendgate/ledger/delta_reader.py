@@ -198,7 +198,7 @@ class Ledger:
         arranged = self._arrange(name)
         files = [file for file in arranged.by_tenant.get(tenant, ()) if _may_hold(file, shape, times, part)]
         in_files = [each for each in schema.names if each not in shape.partition_by] or [shape.time]
-        coded = [each for each in dictionaries if each in in_files]
+        coded = [each for each in dictionaries if each.partition(".")[0] in in_files]
         scan = _scan(self.store, name, in_files, arranged.eras, batch_rows, only, coded)
         return self._shaped(name, scan.batches(files), schema, tenant)
 
@@ -277,4 +277,11 @@ def _column(batch: pa.RecordBatch, field: pa.Field, partition: Mapping[str, Any]
     if field.name in partition:
         return pa.repeat(pa.scalar(partition[field.name], field.type), batch.num_rows)
     column = batch.column(field.name)
-    return column if pa.types.is_dictionary(column.type) or column.type == field.type else column.cast(field.type)
+    return column if _has_dictionaries(column.type) or column.type == field.type else column.cast(field.type)
+
+
+def _has_dictionaries(kind: pa.DataType) -> bool:
+    """Whether texts of a column, or of the structs of its lists, were read as dictionaries."""
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        return any(pa.types.is_dictionary(each.type) for each in kind.value_type)
+    return bool(pa.types.is_dictionary(kind))

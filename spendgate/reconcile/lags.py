@@ -1,7 +1,6 @@
 """How long decisions took, exactly: a count for each number of milliseconds."""
 
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,12 +17,11 @@ class Lags:
 
     def add(self, lags_ms: Int) -> None:
         """Note decisions that were made."""
-        values, counts = np.unique(lags_ms, return_counts=True)
-        self._made.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        _count(self._made, lags_ms)
 
-    def wait(self, ages_ms: Iterable[int]) -> None:
+    def wait(self, ages_ms: Int) -> None:
         """Note calls without a decision, by how long they have waited at the end of the log."""
-        self._waiting.update(ages_ms)
+        _count(self._waiting, ages_ms)
 
     def result(self, threshold_ms: int) -> Lag | None:
         """None without any. Who has waited for longer than the threshold counts by its age; others are not due."""
@@ -35,6 +33,11 @@ class Lags:
             decisions=self._made.total(), p50_ms=_rank(every, 50), p99_ms=_rank(every, 99), max_ms=max(every),
             over=sum(count for lag, count in self._made.items() if lag > threshold_ms), waiting=due.total(),
         )  # fmt: skip
+
+
+def _count(counter: Counter[int], values: Int) -> None:
+    found, counts = np.unique(values, return_counts=True)
+    counter.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
 
 
 def _rank(lags: Counter[int], percent: int) -> int:

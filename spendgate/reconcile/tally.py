@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from spendgate.engine.batch import UNKNOWN
+from spendgate.engine.batch import UNKNOWN, Batch
 from spendgate.engine.compile import Program
-from spendgate.engine.decisions import Judgement
 from spendgate.engine.rules import BUDGET, Int
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.activation import Stage
@@ -70,13 +69,23 @@ class Tally:
     engine_versions: set[str] = field(default_factory=set)
     settings: dict[str, int | str] = field(default_factory=dict)
 
-    def add(self, found: Explained) -> None:
-        """Count a difference."""
-        group = self.groups.setdefault((found.difference.kind, found.cause), Group())
-        group.calls += 1
-        group.stagings |= found.stagings
+    def add(self, found: Explained, stagings: Iterable[str], calls: int = 1) -> None:
+        """Count a difference that touches some stagings; or so many that are alike, of which ``found`` is one."""
+        group = self.group(found.difference.kind, found.cause)
+        group.calls += calls
+        group.stagings.update(stagings)
         if len(group.examples) < MAX_EXAMPLES:
             group.examples.append(found)
+
+    def add_unshown(self, found: Explained, stagings: Iterable[str], calls: int) -> None:
+        """Count so many differences of a kind and a cause without an example."""
+        group = self.group(found.difference.kind, found.cause)
+        group.calls += calls
+        group.stagings.update(stagings)
+
+    def group(self, kind: Kind, cause: Cause) -> Group:
+        """The differences of a kind and a cause."""
+        return self.groups.setdefault((kind, cause), Group())
 
     def note(self, document: TenantDocument, partition: int, offset: int, received_ms: int) -> None:
         """Note what an activation at ``offset`` has left in force."""
@@ -88,16 +97,23 @@ class Tally:
             if name not in in_force and known.partition == partition and known.ended_ms is None:
                 known.ended_ms = received_ms
 
-    def see(self, program: Program, judged: Judgement, within: Bits) -> None:
-        """Note what a stretch says of the rules; ``within``: which of its calls are looked at."""
-        calls, _, first, pairs = judged.batch
-        seen = within & (calls["skipped"] == 0)
+    def see(self, program: Program, batch: Batch, within: Bits) -> Bits:
+        """Note what a stretch says of the rules that are asked about; ``within``: which of its calls are looked at.
+
+        Returns at which of these such a rule looked.
+        """
+        calls, _, first, pairs = batch
+        looked = np.zeros(len(calls), np.bool_)
         of_call = np.repeat(np.arange(len(calls)), np.diff(first))
         named = np.array([self.wanted.names(each.policy, each.staging) for each in program.stagings], np.bool_)
-        mine = seen[of_call] & named[program.rules.rows["policy"][pairs["rule"]]]
-        of_call, pairs = of_call[mine], pairs[mine]
+        mine = within[of_call]
+        if not named.all():
+            mine &= named[program.rules.rows["policy"][pairs["rule"]]]
+        if not mine.all():
+            of_call, pairs = of_call[mine], pairs[mine]
+        looked[of_call] = True
+        self.looked += int(looked.sum())
         rules = program.rules.rows[pairs["rule"]]
-        self.looked += len(np.unique(of_call))
         self._see_looked(program, rules["policy"], of_call, calls["judged_ms"])
         self.answered.update(_rules(program, pairs["rule"][pairs["verdict"] > 0]))
         costs = calls["cost"][of_call]
@@ -105,6 +121,7 @@ class Tally:
         is_near = is_summed & (rules["cap"] - pairs["used"] - costs <= _percent_of(rules["cap"], self.near_cap_percent))
         for staging, found in _by_staging(program, rules["policy"][is_near], of_call[is_near]):
             self.near[staging] += len(found)
+        return looked
 
     def _see_looked(self, program: Program, policies: Int, of_call: Int, judged_ms: Int) -> None:
         for staging, found in _by_staging(program, policies, of_call):

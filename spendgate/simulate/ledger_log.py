@@ -45,14 +45,14 @@ class LedgerLog:
 
     def __init__(self, ledger: Ledger, topic_id: str, partition: int) -> None:
         self._ledger = ledger
-        self._source = (topic_id, partition)
+        self.source = (topic_id, partition)
         self._events = self._files("events")
         self._activations = self._files("activations")
 
     @property
     def covered(self) -> int:
         """The last offset that the ledger covers, -1 for none."""
-        return self._ledger.covered("events", *self._source)
+        return self._ledger.covered("events", *self.source)
 
     @property
     def gap(self) -> Gap | None:
@@ -60,7 +60,7 @@ class LedgerLog:
         table = self._ledger.table("events")
         if table is None or self.covered < 0:
             return None
-        name = source_name(*self._source)
+        name = source_name(*self.source)
         first, missing = (table.transaction_version(f"{name} {each}") or 0 for each in ("first", "missing"))
         return Gap(first, missing) if first or missing else None
 
@@ -72,13 +72,18 @@ class LedgerLog:
 
     def checkpoint(self, at_or_before: int = LAST) -> list[TenantCheckpoint]:
         """See ``Ledger.checkpoint``."""
-        return self._ledger.checkpoint(*self._source, at_or_before)
+        return self._ledger.checkpoint(*self.source, at_or_before)
 
     def hashes(self) -> set[str]:
         """The hashes of all policies that its activations name."""
         return {
             each.activation.hash for rows in self._activated(LAST).values() for each in rows if each.activation.hash
         }
+
+    def begun(self, last: int = LAST, tenant: str | None = None) -> list["Begun"]:
+        """The activations up to offset ``last``, of one tenant or of all, in log order."""
+        found = (each for rows in self._activated(last, tenant).values() for each in rows)
+        return sorted(found, key=lambda each: each.place)
 
     def stretches(self, first: int, last: int, tenant: str | None = None) -> Iterator[Stretch]:
         """The records of offsets ``first`` to ``last``, both included, of one tenant or of all.
@@ -88,17 +93,14 @@ class LedgerLog:
         if first > last:
             return
         tenants = [tenant] if tenant is not None else self._tenants()
-        begun = sorted(
-            (each for rows in self._activated(last, tenant).values() for each in rows if each.place >= first),
-            key=lambda each: each.place,
-        )
+        begun = [each for each in self.begun(last, tenant) if each.place >= first]
         for start, end in pairwise([*self._cuts(first, last, tenant), last + 1]):
             within = [each for each in begun if start <= each.place < end]
             yield from self._range(start, end, tenants, within)
 
-    def _range(self, start: int, end: int, tenants: Iterable[str], begun: Sequence["_Begun"]) -> Iterator[Stretch]:
+    def _range(self, start: int, end: int, tenants: Iterable[str], begun: Sequence["Begun"]) -> Iterator[Stretch]:
         """The records of ``[start, end)``."""
-        part = Part(*self._source, start, end - 1)
+        part = Part(*self.source, start, end - 1)
         read = {tenant: self._calls(tenant, part) for tenant in tenants}
         calls = {tenant: found for tenant, found in read.items() if found.events}
         for activation in begun:
@@ -116,12 +118,12 @@ class LedgerLog:
             found.events += events_of(batch)
         return found
 
-    def _activated(self, last: int, tenant: str | None = None) -> Mapping[str, list["_Begun"]]:
-        part = Part(*self._source, 0, last)
+    def _activated(self, last: int, tenant: str | None = None) -> Mapping[str, list["Begun"]]:
+        part = Part(*self.source, 0, last)
         named = {file.partition["tenant"] for file in self._activations}
         return {
             each: [
-                _Begun(placed.place.offset or 0, received, placed.activation)
+                Begun(placed.place.offset or 0, received, placed.activation)
                 for batch in self._ledger.activation_batches(each, part=part)
                 for placed, received in zip(activations_of(batch), _ms(batch.column("received_at")), strict=True)
             ]
@@ -133,7 +135,7 @@ class LedgerLog:
         return sorted({file.partition["tenant"] for file in self._events})
 
     def _files(self, name: TableName) -> list[DataFile]:
-        return [file for file in self._ledger.files(name) if file.source == self._source]
+        return [file for file in self._ledger.files(name) if file.source == self.source]
 
     def _cuts(self, first: int, last: int, tenant: str | None) -> list[int]:
         """Where to cut ``[first, last]`` so that each part has about ``ROWS`` rows, if each file's are even."""
@@ -148,7 +150,9 @@ class LedgerLog:
         return cuts
 
 
-class _Begun(NamedTuple):
+class Begun(NamedTuple):
+    """An activation at offset ``place``, as the broker took it at ``received_ms``."""
+
     place: int
     received_ms: int
     activation: Activation

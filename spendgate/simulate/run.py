@@ -94,14 +94,15 @@ class Run:
         self._rows[tenant] = first + batch.num_rows
         amended = self.amended.get(tenant, NOTHING).between(first, first + batch.num_rows)
         batch = amended_batch(batch, amended)
-        columns = _corrected(columns_of(batch, judge.names), amended)
+        columns = corrected(columns_of(batch, judge.names), amended)
         judged = judge.judge(columns, None if marked else identities_of(batch))
         self.tally.add(batch, columns, judged)
         if listener is not None:
             listener(tenant, batch, columns, judge, judged)
 
 
-def _corrected(columns: CallColumns, amended: Amendments) -> CallColumns:
+def corrected(columns: CallColumns, amended: Amendments) -> CallColumns:
+    """The columns with the costs that corrections give."""
     stated = amended.cost != UNSTATED
     if not stated.any():
         return columns
