@@ -157,7 +157,7 @@ class Counters:
     def kept(self, keep: NDArray[np.bool_]) -> "Counters":
         """Other counters with only the slots for which ``keep`` is true, under new numbers; keys keep theirs."""
         used = len(keep)
-        capacity = max(_FIRST_CAPACITY, 1 << int(keep.sum()).bit_length())
+        capacity = len(self.slots.counter)  # as many will come again, and to grow there anew is to copy them all
         table = new_table(capacity)
         table.used[0] = keep.sum()
         for old, new in zip(self.slots[1:4], table[1:4], strict=True):

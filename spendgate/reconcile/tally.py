@@ -5,23 +5,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spendgate.engine.batch import UNKNOWN, Batch
+from spendgate.engine.batch import Batch
 from spendgate.engine.compile import Program
-from spendgate.engine.rules import BUDGET, Int
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.activation import Stage
 from spendgate.model.reconciliation import Cause, Kind
 from spendgate.reconcile.asked import Wanted
 from spendgate.reconcile.causes import Explained
 from spendgate.reconcile.lags import Lags
-from spendgate.reconcile.windows import MINUTE_MS
+from spendgate.reconcile.looking import Bits, look
 
 MAX_EXAMPLES = 5
 """So many of each kind and cause are told."""
 
-Bits = NDArray[np.bool_]
 Rule = tuple[str, int]
 """A staging, and a rule of its policy by number."""
 
@@ -102,51 +99,18 @@ class Tally:
 
         Returns at which of these such a rule looked.
         """
-        calls, _, first, pairs = batch
-        looked = np.zeros(len(calls), np.bool_)
-        of_call = np.repeat(np.arange(len(calls)), np.diff(first))
         named = np.array([self.wanted.names(each.policy, each.staging) for each in program.stagings], np.bool_)
-        mine = within[of_call]
-        if not named.all():
-            mine &= named[program.rules.rows["policy"][pairs["rule"]]]
-        if not mine.all():
-            of_call, pairs = of_call[mine], pairs[mine]
-        looked[of_call] = True
-        self.looked += int(looked.sum())
-        rules = program.rules.rows[pairs["rule"]]
-        self._see_looked(program, rules["policy"], of_call, calls["judged_ms"])
-        self.answered.update(_rules(program, pairs["rule"][pairs["verdict"] > 0]))
-        costs = calls["cost"][of_call]
-        is_summed = (rules["kind"] == BUDGET) & (pairs["ref"] != UNKNOWN) & (costs != UNKNOWN)
-        is_near = is_summed & (rules["cap"] - pairs["used"] - costs <= _percent_of(rules["cap"], self.near_cap_percent))
-        for staging, found in _by_staging(program, rules["policy"][is_near], of_call[is_near]):
-            self.near[staging] += len(found)
-        return looked
-
-    def _see_looked(self, program: Program, policies: Int, of_call: Int, judged_ms: Int) -> None:
-        for staging, found in _by_staging(program, policies, of_call):
-            minutes, counts = np.unique(judged_ms[found] // MINUTE_MS, return_counts=True)
-            known = self.minutes.setdefault(staging, Counter())
-            known.update(dict(zip(minutes.tolist(), counts.tolist(), strict=True)))
+        found = look(program.rules.rows, named, batch, within, self.near_cap_percent)
+        self.looked += int(found.looked.sum())
+        for row in np.flatnonzero(found.answered).tolist():
+            policy = int(program.rules.rows["policy"][row])
+            self.answered.add((program.stagings[policy].staging, program.rule_in_policy[row]))
+        for policy in np.flatnonzero(found.near).tolist():
+            self.near[program.stagings[policy].staging] += int(found.near[policy])
+        for policy, minutes in found.minutes.items():
+            self.minutes.setdefault(program.stagings[policy].staging, Counter()).update(minutes)
+        return found.looked
 
 
 def _stage(staging: Staging) -> Stage:
     return "enforced" if staging.stage == "enforced" else "shadow"
-
-
-def _percent_of(caps: Int, percent: int) -> Int:
-    """So many percent of each, rounded down; a cap times a hundred can be past an int64."""
-    found: Int = caps // 100 * percent + caps % 100 * percent // 100
-    return found
-
-
-def _by_staging(program: Program, policies: Int, of_call: Int) -> Iterable[tuple[str, Int]]:
-    """The calls of each staging, each once; ``policies``: by pair, which of the program's."""
-    for number in np.unique(policies).tolist():
-        yield program.stagings[number].staging, np.unique(of_call[policies == number])
-
-
-def _rules(program: Program, rows: Int) -> Iterable[Rule]:
-    for row in np.unique(rows).tolist():
-        policy = int(program.rules.rows["policy"][row])
-        yield program.stagings[policy].staging, program.rule_in_policy[row]
