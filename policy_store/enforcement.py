@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from policy_store import alerts, certificates, flags, flip_requests, gates, people, stagings
+from policy_store.alerts import Alert
 from policy_store.change import Change, Changes
 from policy_store.errors import Refused
 from policy_store.flags import EVERYWHERE, Flag, Level

@@ -9,6 +9,9 @@ import numpy as np
 from spendgate.engine.decisions import Source
 from spendgate.engine.log_judge import LogJudge, fields_of
 from spendgate.engine.staging import Staging
+from spendgate.ledger.amendments import COLUMNS as ANNOTATED
+from spendgate.ledger.amendments import NOTHING, Amendments, amendments, marked_calls
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.model.policy import Policy
 from spendgate.model.reconciliation import SourceRead
@@ -21,9 +24,7 @@ from spendgate.reconcile.owed import Owing
 from spendgate.reconcile.published import LAST_PLACE, Published, Stream, place_text
 from spendgate.reconcile.rejected import rejections
 from spendgate.reconcile.tally import Tally
-from spendgate.simulate.annotations import COLUMNS as ANNOTATED
-from spendgate.simulate.annotations import NOTHING, Amendments, amendments
-from spendgate.simulate.arrow_columns import NEEDED, columns_of, dictionary_of
+from spendgate.simulate.arrow_columns import NEEDED, columns_of
 from spendgate.simulate.ledger_log import Begun, LedgerLog
 from spendgate.simulate.log_pieces import LogPieces
 from spendgate.simulate.run import corrected
@@ -105,7 +106,7 @@ class PartitionCompared:
         if isinstance(self._comparing.corrections, NoCorrections):
             return NOTHING
         first, second = (self._pieces.batches(ANNOTATED, stop) for _ in range(2))
-        return amendments(first, second, marked=True)
+        return amendments(first, second, marked_calls)
 
     def _offset_of(self, staging: str) -> int | None:
         known = self._tally.stagings.get(staging)
