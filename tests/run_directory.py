@@ -8,6 +8,7 @@ and holds its lock; its workers are told the path, and what they share is ended 
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -31,6 +32,7 @@ _TOLD = "spendgate_run_directory"
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where its run's servers are kept."""
     node.workerinput[_TOLD] = str(_of(node.config))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled run ends as one that Ctrl-C ends
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -167,13 +168,19 @@ def load_topics(path: Path | None = None, *, prefix: str | None = None, replicat
     ``prefix`` stands before every name (default: the environment's SPENDGATE_TOPIC_PREFIX), ``replication``
     takes the place of the file's (default: SPENDGATE_REPLICATION). Raises TopicsError.
     """
-    topics = _parse(_read(path or _default_path()))
+    topics = _ours() if path is None else _parse(_read(path))
     chosen = os.environ.get(PREFIX_ENV, "") if prefix is None else prefix
     replicas = _replication_of_env() if replication is None else _checked_replication(replication, "replication")
     try:
         return topics.adapted(chosen, replicas)
     except ValueError as error:
         raise TopicsError(f"topic prefix: with a name after it, {error}") from None
+
+
+@cache
+def _ours() -> Topics:
+    """Our own, which do not change while the process lives."""
+    return _parse(_read(_default_path()))
 
 
 def _default_path() -> Path:

@@ -8,26 +8,17 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from tests.live.waiting import until
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(__file__).with_name("worker.py")
-DEADLINE_S = 25.0
-
-
-def until(condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
-    """Poll until ``condition`` holds; fail after ``deadline_s`` with ``what`` was waited for."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"not within {deadline_s:.0f} s: {what}")
-        time.sleep(0.05)
 
 
 @dataclass
@@ -53,9 +44,9 @@ class Running:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def ended(self, deadline_s: float = 15.0) -> int:
+    def ended(self) -> int:
         """Wait for its end; returns the exit code."""
-        until(lambda: not self.alive(), "the end of the worker", deadline_s)
+        until(lambda: not self.alive(), "the end of the worker")
         return self.process.returncode
 
     def terminate(self) -> None:

@@ -72,7 +72,7 @@ class Door:
                 [sys.executable, "-m", "gateway_shadow.app"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                 stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        until(self.answers, "the door to answer", 60)
+        until(self.answers, "the door to answer")
 
     @property
     def content_url(self) -> str:

@@ -79,7 +79,7 @@ def test_what_a_check_says_the_decision_says_if_nothing_comes_between(world: Wor
     settle(door, world)
     later = [event for event in calls(40, 2, TENANT) if event.kind == "call" and event.model is not None]
     with door.as_("ingest") as client:
-        until(lambda: ask(client, {"team": "x"})["fault"] is None, "the programs compiled", 30)
+        until(lambda: ask(client, {"team": "x"})["fault"] is None, "the programs compiled")
         for number, event in enumerate(later[:6]):
             fresh = msgspec.structs.replace(event, id=f"later-{number}", time=datetime.now(UTC))
             asked = question(msgspec.to_builtins(fresh))
@@ -101,7 +101,7 @@ def test_a_check_stands_on_its_topic_and_tells_the_budget_in_headers(world: Worl
     stage(door, world, policy("cap", budget("2", {"calendar": "day", "timezone": "UTC"}, ["team"])))
     settle(door, world)
     with door.as_("ingest") as client:
-        until(lambda: ask(client, {})["fault"] is None, "the program compiled", 30)
+        until(lambda: ask(client, {})["fault"] is None, "the program compiled")
         fits = client.post("/v1/check", json={"team": "red", "estimate_nano_usd": 1_500_000_000})
         over = client.post("/v1/check", json={"team": "red", "estimate_nano_usd": 2_500_000_000})
         priced = ask(client, {"vendor": "openai", "model": "gpt-4o", "input_tokens": 1_000_000, "output_tokens": 0})
@@ -122,7 +122,7 @@ def test_a_check_stands_on_its_topic_and_tells_the_budget_in_headers(world: Worl
     assert (envoy.status_code, envoy.headers["x-spendgate-would-be"]) == (200, "deny")
     assert (odd.status_code, odd.headers["x-spendgate-would-be"]) == (200, "review")
     wanted = {fits.json()["check_id"], over.json()["check_id"], envoy.headers["x-spendgate-check-id"]}
-    until(lambda: wanted <= recorded(door).keys(), "the checks on their topic", 20)
+    until(lambda: wanted <= recorded(door).keys(), "the checks on their topic")
     record = recorded(door)[over.json()["check_id"]]
     assert (record.would_be, record.team, record.estimate_nano_usd, record.tenant) == (
         "deny",
@@ -154,7 +154,7 @@ def test_without_redis_a_check_allows_in_time_and_says_why(
     door = door_onto(world, tmp_path, SPENDGATE_REDIS=world.redis_url)
     try:
         with door.as_("ingest") as client:
-            until(lambda: ask(client, {})["fault"] is None, "a first answer", 30)
+            until(lambda: ask(client, {})["fault"] is None, "a first answer")
             (redis.kill if fault == "stopped" else redis.pause)()
             for _ in range(5):
                 begun = time.perf_counter()
@@ -163,7 +163,7 @@ def test_without_redis_a_check_allows_in_time_and_says_why(
                 assert said["would_be"] is None
                 assert said["fault"] in ("slow", "store_away")
             (redis.start if fault == "stopped" else redis.resume)()
-            until(lambda: ask(client, {})["fault"] is None, "the verdict again", 30)
+            until(lambda: ask(client, {})["fault"] is None, "the verdict again")
     finally:
         door.stop(kill=True)
         door.database.close()
@@ -175,7 +175,7 @@ def test_a_policy_that_the_store_does_not_have_is_said_and_nothing_is_refused(wo
     settle(opened, world)
     door = restarted(opened, world)
     with door.as_("ingest") as client:
-        until(lambda: ask(client, {})["fault"] == "unknown_policy", "the fault", 10)
+        until(lambda: ask(client, {})["fault"] == "unknown_policy", "the fault")
 
 
 def unstored() -> Policy:

@@ -64,7 +64,7 @@ def stage(door: Door, world: World, policy: Policy) -> str:
     with door.changes().of(TENANT, "bob") as change:
         staged = stagings.approve(change, asked.id, asked.revision, door.signer)
     world.policies[found.latest.hash] = policy
-    until(lambda: len(activations(door)) > before, "the activation on the log", 20)
+    until(lambda: len(activations(door)) > before, "the activation on the log")
     return staged.id
 
 

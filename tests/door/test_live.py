@@ -80,7 +80,7 @@ def test_a_door_with_an_open_stream_stops(shared_door: Door) -> None:
         assert shared_door.stop() == 0
         assert list(events) == []
     shared_door.start()
-    until(shared_door.answers, "the door again", 20)
+    until(shared_door.answers, "the door again")
 
 
 def test_who_reads_too_slowly_is_told_how_many_were_left_out() -> None:

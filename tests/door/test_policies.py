@@ -61,10 +61,10 @@ def test_from_a_draft_to_a_signed_activation(door: Door) -> None:
         staged = move(bob, asked, "approve", "as agreed with finance")
         assert (staged.json()["state"], staged.json()["decided_by"], staged.json()["alone"]) == ("shadow", "bob", False)
         assert move(bob, asked, "approve").status_code == 412
-        until(lambda: len(door.rows()) == 1, "the activation", 20)
+        until(lambda: len(door.rows()) == 1, "the activation")
         ended = move(bob, staged.json(), "retire")
         assert ended.json()["possible"] == []
-    until(lambda: len(door.rows()) == 2, "the end", 20)
+    until(lambda: len(door.rows()) == 2, "the end")
     first, second = (
         decode_message(row.key, row.value, row.partition, door.topics.events.partitions).activation
         for row in door.rows()
@@ -136,7 +136,7 @@ def test_settings_are_changed_by_who_has_read_them_and_reach_the_log(door: Door)
         trail = client.get("/v1/audit").json()
         assert (trail[-1]["action"], trail[-1]["why"]) == ("settings", "late senders")
         assert client.get("/v1/audit/verify").json()["whole"] is True
-    until(lambda: len(door.rows()) == 1, "the activation", 20)
+    until(lambda: len(door.rows()) == 1, "the activation")
     found = msgspec.json.decode(door.rows()[0].value)
     assert found["settings"] == {"grace_hours": 48}
 
@@ -150,7 +150,7 @@ def test_what_is_approved_while_kafka_is_away_is_told_when_it_is_back(make_door:
         asked = ann.post(f"/v1/policies/{NAME}/stagings", json={"hash": hash_, "waiver": "the team is new"}).json()
         assert move(bob, asked, "approve").json()["state"] == "shadow"
     broker.resume()
-    until(lambda: len(door.rows()) >= 1, "the activation", 60)
+    until(lambda: len(door.rows()) >= 1, "the activation")
     assert {msgspec.json.decode(row.value)["staging"] for row in door.rows()} == {asked["id"]}
 
 
@@ -165,4 +165,4 @@ def test_a_door_that_is_killed_in_the_middle_tells_workers_after_all(make_door: 
     door.stop(kill=True)
     broker.resume()
     door.start()
-    until(lambda: len(door.rows()) >= 1, "the activation", 60)
+    until(lambda: len(door.rows()) >= 1, "the activation")

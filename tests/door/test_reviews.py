@@ -127,7 +127,7 @@ def test_a_door_that_is_killed_and_one_beside_it_lose_and_double_nothing(make_do
                     first.stop(kill=True)
                     first.broker.send(first.topics.decisions, b"acme", b'{"not": "review"')
                     first.broker.send(first.topics.decisions, b"acme", message(decision(5000, reason(verdict="warn"))))
-            until(lambda: len(queue(viewer)) == 80, "the queue", 60)
+            until(lambda: len(queue(viewer)) == 80, "the queue")
             assert len({each["event_id"] for each in queue(viewer)}) == 80
     finally:
         second.stop(kill=True)

@@ -198,7 +198,7 @@ def held(door: Door, client: httpx.Client) -> tuple[str, int]:
     (pid,) = children(door)
     os.kill(pid, signal.SIGSTOP)
     id_ = client.post(versions(client)).json()["id"]
-    until(lambda: client.get(f"/v1/simulations/{id_}").json()["state"] == "running", "the simulation to run", 20)
+    until(lambda: client.get(f"/v1/simulations/{id_}").json()["state"] == "running", "the simulation to run")
     return id_, pid
 
 
@@ -212,7 +212,7 @@ def test_what_is_cancelled_is_killed_and_the_next_one_runs(opened: Door) -> None
         assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, door_pid(opened))
         told = client.post(f"/v1/simulations/{id_}/cancel").json()
         assert (told["state"], told["ended_by"]) == ("cancelled", "ann")
-        until(lambda: gone(pid), "the process to end", 10)
+        until(lambda: gone(pid), "the process to end")
         assert events(client, id_)[-1][0] == "cancelled"
         report = client.get(f"/v1/simulations/{id_}/report")
         assert (report.status_code, report.json()["type"]) == (409, "urn:spendgate:problem:no_report")
@@ -276,14 +276,14 @@ def test_a_stop_puts_what_runs_back_and_a_kill_loses_and_doubles_nothing(make_do
         with client.stream("GET", f"/v1/simulations/{id_}/events") as watched:
             assert door.stop() in (0, -signal.SIGTERM), "though somebody watches"
             watched.read()
-        until(lambda: gone(pid), "the process to end", 10)
+        until(lambda: gone(pid), "the process to end")
         door.start()
         assert events(client, id_)[-1][0] == "done"
         assert client.get(f"/v1/simulations/{id_}").json()["tries"] == 1
         second, pid = held(door, client)
         door.stop(kill=True)
         os.kill(pid, signal.SIGCONT)
-        until(lambda: gone(pid), "the process to see that its door has gone", 10)
+        until(lambda: gone(pid), "the process to see that its door has gone")
         assert state_of(door, second) == "running"
         with door.database.begin() as connection:  # as if its lease had run out
             connection.execute(update(jobs).values(until_ms=1).where(jobs.c.id == second))

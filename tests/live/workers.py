@@ -47,9 +47,9 @@ class Worker:
         """Whether it still runs."""
         return self.process.poll() is None
 
-    def ended(self, deadline_s: float = 30) -> int:
+    def ended(self) -> int:
         """Wait for its end; returns the exit code."""
-        until(lambda: not self.alive(), "the end of the worker", deadline_s)
+        until(lambda: not self.alive(), "the end of the worker")
         return int(self.process.returncode)
 
     def kill(self) -> None:

@@ -23,7 +23,7 @@ from tests.live.broker import Broker
 from tests.live.owed import Owed
 from tests.live.recount import total_in_log, total_recorded
 from tests.live.verifying import counter_faults, decision_faults, rejection_faults
-from tests.live.waiting import DEADLINE_S, until
+from tests.live.waiting import until
 from tests.live.workers import Worker
 from window_counters.keys import keys_of
 from window_counters.protocol import PartitionId
@@ -154,11 +154,11 @@ class World:
         """Whether Redis holds all that was sent."""
         return self.marks() == self.broker.ends
 
-    def settle(self, deadline_s: float = DEADLINE_S) -> None:
+    def settle(self) -> None:
         """Wait until all that was sent is applied, and acknowledged to the group."""
         self.broker.flush()
-        until(lambda: self.applied() or not self._anybody(), "every record applied", deadline_s)
-        until(lambda: self._committed() or not self._anybody(), "every offset committed", deadline_s, self._state)
+        until(lambda: self.applied() or not self._anybody(), "every record applied")
+        until(lambda: self._committed() or not self._anybody(), "every offset committed", state=self._state)
         if not (self.applied() and self._committed()):
             pytest.fail(f"no worker lives: {self.workers[-1].log()[-2000:]}")
 

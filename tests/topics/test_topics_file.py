@@ -1,6 +1,7 @@
 """What must hold of ``topics.yaml`` and of the way it is read."""
 
 import ast
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,17 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SPENDGATE_REPLICATION", raising=False)
 
 
+CONTENT = YAML(typ="safe", pure=True).load((ROOT / "topics.yaml").read_text())
+
+
 def content() -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "topics.yaml").read_text())
+    """What the file says, to be changed."""
+    found: dict[str, Any] = deepcopy(CONTENT)
     return found
 
 
 def refusal_of(changed: dict[str, Any], path: Path) -> str:
-    with path.open("w", encoding="utf-8") as file:
-        YAML().dump(changed, file)
+    path.write_bytes(msgspec.json.encode(changed))  # JSON is YAML, and quickly written
     with pytest.raises(TopicsError) as refused:
         load_topics(path)
     return str(refused.value)
