@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from policy_store import certificates, enforcement, flags, gates, stagings
+from policy_store import alerts, certificates, enforcement, flags, gates, stagings
+from policy_store.alerts import Alert
 from policy_store.certificates import Kept
 from policy_store.change import Change, Changes
 from policy_store.flags import Enforced
@@ -34,9 +35,17 @@ def settle(change: Change, staging: Staging, signer: Signer) -> Settled:
     why = looked.gate.missing[0]
     if staging.state == "reconciled":
         staging = stagings.doubted(change, staging, why)
+        alerts.raise_(change.connection, _lost(staging, why, change.now_ms), change.now_ms)
     elif staging.state == "enforced" and looked.gate.state == "blocked":
         staging = enforcement.demote(change, staging.id, why, signer, but_last=True)
     return Settled(staging, looked.gate)
+
+
+def _lost(staging: Staging, why: str, now_ms: int) -> Alert:
+    return Alert(
+        alerts.alert_id("gate_lost", staging.id, staging.revision), staging.tenant, "gate_lost", staging.policy,
+        staging.id, "shadow", f"{staging.policy} is no longer proven: {why}", now_ms,
+    )  # fmt: skip
 
 
 def settle_all(change: Change, signer: Signer) -> list[Settled]:

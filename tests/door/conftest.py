@@ -146,7 +146,7 @@ def make(bootstrap: str, folder: Path) -> Door:
     prefix = f"door-{token_hex(4)}."
     topics = load_topics(prefix=prefix, replication=1)
     broker = Broker(bootstrap, topics)
-    broker.create([topics.events, topics.policies, topics.checks, topics.decisions])
+    broker.create([topics.events, topics.policies, topics.checks, topics.decisions, topics.reconciliations])
     url = f"sqlite:///{folder / 'store.db'}"
     database = Database(url)
     migrate(database)

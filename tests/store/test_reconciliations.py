@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from policy_store import audit, certificates, flags, gates, reconciliations, settling, waivers
+from policy_store import alerts, audit, certificates, flags, gates, reconciliations, settling, waivers
 from policy_store.certificates import Kept
 from policy_store.errors import Exists, NotFound, Refused, Stale
 from policy_store.stagings import Staging
@@ -14,7 +14,7 @@ from spendgate.reconcile.certificate import Certificate
 from spendgate.reconcile.gate_rules import GateRules
 from tests.reconcile.results import counters
 from tests.store.conftest import Store
-from tests.store.enforced import enforced, record, result_of, staged, state_of
+from tests.store.enforced import ask, confirm, enforced, levels_on, record, result_of, staged, state_of
 from tests.store.scenes import TENANT, change, tenant
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
@@ -119,6 +119,22 @@ def test_a_fault_demotes_what_is_enforced_says_why_and_the_gate_is_needed_again(
     assert "asked for" in entry.why
     assert looked.gate.state == "blocked"
     assert record(store, staging)[1].staging.state == "reconciled"
+
+
+def test_whoever_wants_to_know_is_told_of_what_was_lost_and_what_stepped_back(store: Store) -> None:
+    staging = staged(store)
+    record(store, staging)
+    record(store, staging, near_cap=0)
+    record(store, staging)
+    levels_on(store)
+    confirm(store, "cat", ask(store, "bob", "policy", staging.id))
+    record(store, staging, differing=1)
+    with store.database.read() as connection:
+        told = alerts.listed(connection, TENANT)
+    assert sorted((each.kind, each.staging) for each in told) == [
+        ("enforcement_demoted", staging.id), ("gate_lost", staging.id),
+    ]  # fmt: skip
+    assert all("asked for: at" in each.words for each in told)
 
 
 def test_what_is_merely_not_known_demotes_nothing_and_the_certificate_stays_as_it_is(store: Store) -> None:
