@@ -4,7 +4,7 @@ What is not there, cannot be read or names something that has ended is off.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
@@ -148,39 +148,42 @@ def _last(connection: Connection, staging: str) -> int:
 
 def read_flags(connection: Connection) -> FlagView:
     """All flags of all tenants, in one query over those that are on."""
-    rows = connection.execute(
-        select(
-            flags.c.level, flags.c.subject, flags.c.tenant, flags.c.share, flags.c.certificate, flags.c.changed_ms,
-            flags.c.asked_by, flags.c.changed_by, flags.c.begun_ms, stagings.c.policy, stagings.c.hash,
-            certificates.c.document,
-        )
-        .select_from(flags)
-        .outerjoin(stagings, and_(flags.c.level == "policy", stagings.c.id == flags.c.subject,
-                                  stagings.c.tenant == flags.c.tenant, stagings.c.state == "enforced"))
-        .outerjoin(certificates, and_(certificates.c.id == flags.c.certificate,
-                                      certificates.c.staging == flags.c.subject))
-        .where(flags.c.is_on)
-        .order_by(flags.c.tenant, flags.c.changed_ms, flags.c.subject)
-    ).all()  # fmt: skip
     found: dict[str, list[Enforced]] = {}
-    for row in rows:
-        if row.level == "policy" and row.policy is not None and (enforced := _enforced(row)) is not None:
-            found.setdefault(row.tenant, []).append(enforced)
-    return FlagView(
-        any(row.level == "global" and row.subject == EVERYWHERE for row in rows),
-        frozenset(row.subject for row in rows if row.level == "tenant" and row.subject == row.tenant),
-        {tenant: tuple(each) for tenant, each in found.items()},
+    is_global_on, tenants_on = False, set[str]()
+    for level, subject, tenant, *others in connection.execute(_ON):
+        if level == "policy":
+            if (enforced := _enforced(tenant, subject, *others)) is not None:
+                found.setdefault(tenant, []).append(enforced)
+        elif level == "tenant" and subject == tenant:
+            tenants_on.add(tenant)
+        elif level == "global" and subject == EVERYWHERE:
+            is_global_on = True
+    return FlagView(is_global_on, frozenset(tenants_on), {tenant: tuple(each) for tenant, each in found.items()})
+
+
+_ON = (
+    select(
+        flags.c.level, flags.c.subject, flags.c.tenant, stagings.c.policy, stagings.c.hash, flags.c.share,
+        flags.c.certificate, certificates.c.document, flags.c.changed_ms, flags.c.asked_by, flags.c.changed_by,
+        flags.c.begun_ms,
     )
+    .select_from(flags)
+    .outerjoin(stagings, and_(flags.c.level == "policy", stagings.c.id == flags.c.subject,
+                              stagings.c.tenant == flags.c.tenant, stagings.c.state == "enforced"))
+    .outerjoin(certificates, and_(certificates.c.id == flags.c.certificate, certificates.c.staging == flags.c.subject))
+    .where(flags.c.is_on)
+    .order_by(flags.c.tenant, flags.c.changed_ms, flags.c.subject)
+)  # fmt: skip
 
 
-def _enforced(row: object) -> Enforced | None:
-    """None for what cannot be read: it is off, and no other one with it."""
-    values = row._mapping  # type: ignore[attr-defined]  # noqa: SLF001 (SQLAlchemy's public name for a row's columns)
+def _enforced(
+    tenant: str, staging: str, policy: str | None, hash_: str | None, share: str | None, *others: Any
+) -> Enforced | None:
+    """None for a staging that is not enforced, and for a share that cannot be read: that is off, and no other with it.
+    ``others``: what follows the share in an Enforced."""
+    if policy is None or hash_ is None:
+        return None
     try:
-        share = share_of(values["share"])
+        return Enforced(tenant, policy, staging, hash_, share_of(share), *others)
     except msgspec.DecodeError:
         return None
-    return Enforced(
-        values["tenant"], values["policy"], values["subject"], values["hash"], share, values["certificate"],
-        values["document"], values["changed_ms"], values["asked_by"], values["changed_by"], values["begun_ms"],
-    )  # fmt: skip
