@@ -90,6 +90,7 @@ def test_nobody_confirms_what_they_asked_for_and_a_team_of_one_is_no_exception(s
     record(store, staging)
     asked = ask(store, "ann", "policy", staging.id)
     assert refused(store, "ann", asked) == "own_request"
+    assert refused(store, "Ann", asked) == "own_request", "another spelling is no other person"
     assert view(store).enforced(TENANT) == ()
     confirm(store, "bob", asked)
     assert refused(store, "cat", asked) == "request_confirmed"
