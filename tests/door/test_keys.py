@@ -21,6 +21,8 @@ __all__ = ["store", "url"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
 OPEN = {"/health/live", "/health/ready"}
+OPERATED = ("/v1/keys", "/v1/audit", "/v1/sessions", "/v1/alerts/targets")
+"""What operators alone may read."""
 
 
 def routes(door: Door) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -56,7 +58,7 @@ def test_every_role_gets_no_fault_and_nothing_beyond_its_rights(shared_door: Doo
                 status, text = asked(client, method, filled(path), json={}, headers={"If-Match": '"1"'})
                 assert status < 500, (role, method, path, text)
                 if method == "GET" and path not in OPEN:
-                    operates = path.startswith(("/v1/keys", "/v1/audit", "/v1/sessions", "/v1/alerts/targets"))
+                    operates = path.startswith(OPERATED)
                     right = "operate" if operates else "read"
                     assert (status == 403) == (right not in RIGHTS[role]), (role, path)
 
