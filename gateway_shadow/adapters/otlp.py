@@ -92,11 +92,12 @@ def _value(value: AnyValue) -> dict[str, Any]:
 
 
 def answer_in_protobuf(rejected: int, words: str) -> bytes:
-    """The answer to a request, of which ``rejected`` spans were not taken."""
-    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message=words) if rejected else None
+    """The answer to a request, of which ``rejected`` spans were not taken; words alone are a warning."""
+    partial = ExportTracePartialSuccess(rejected_spans=rejected, error_message=words) if rejected or words else None
     return bytes(ExportTraceServiceResponse(partial_success=partial).SerializeToString())
 
 
 def answer_in_json(rejected: int, words: str) -> dict[str, Any]:
     """The same as a JSON object."""
-    return {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": words}} if rejected else {}
+    told = {"rejectedSpans": str(rejected), "errorMessage": words}
+    return {"partialSuccess": told} if rejected or words else {}

@@ -305,6 +305,9 @@ def test_the_answer_tells_how_many_spans_were_not_taken() -> None:
     assert answer_in_protobuf(0, "") == b""
     assert answer_in_json(3, "why") == {"partialSuccess": {"rejectedSpans": "3", "errorMessage": "why"}}
     assert answer_in_json(0, "") == {}
+    warned = ExportTraceServiceResponse.FromString(answer_in_protobuf(0, "why"))
+    assert (warned.partial_success.rejected_spans, warned.partial_success.error_message) == (0, "why")
+    assert answer_in_json(0, "why")["partialSuccess"]["rejectedSpans"] == "0"
 
 
 def test_events_of_an_adapter_are_what_the_log_takes() -> None:

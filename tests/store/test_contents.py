@@ -85,6 +85,12 @@ def test_content_comes_back_as_it_was_kept_and_a_repeat_changes_nothing(contents
     assert left(contents) == [1]
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_what_sqlite_deletes_it_overwrites(contents: ContentStore) -> None:
+    with contents.database.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+
+
 def test_what_is_kept_is_read_by_nobody_who_opens_the_database(contents: ContentStore) -> None:
     put(contents, about(0))
     with contents.database.read() as connection:
