@@ -59,7 +59,7 @@ class Door:
     def start(self, **settings: str) -> None:
         """Start it, and return once it answers."""
         self.started += 1
-        self._prepare_content()
+        self.prepare_content()
         environment = {
             **os.environ, "SPENDGATE_KAFKA": self.broker.bootstrap, "SPENDGATE_STORE": self.store_url,
             "SPENDGATE_STORE_KEY_FILE": str(self.folder / "store.pem"), "SPENDGATE_TOPIC_PREFIX": self.prefix,
@@ -83,7 +83,8 @@ class Door:
         """What it keeps, beside the door."""
         return ContentStore(self.content_url)
 
-    def _prepare_content(self) -> None:
+    def prepare_content(self) -> None:
+        """A master key, and a database for content, where there are none yet."""
         if not (self.folder / "master.key").exists():
             make_master_key_file(self.folder / "master.key")
             contents = self.contents()

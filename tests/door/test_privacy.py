@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from content_store.cipher import Unreadable, unseal
+from content_store.cipher import About, Unreadable, seal, unseal
+from content_store.store import Kept
 from dev.ports import free_port
 from gateway_shadow.config import Config, Misconfigured
 from gateway_shadow.privacy.office import privacy_of
@@ -23,7 +24,7 @@ from policy_store.errors import StoreError
 from policy_store.master_keys import read_master_key_file
 from spendgate.model.event import PrivacyMode
 from spendgate.model.privacy import MODES, permits
-from tests.door.conftest import Door
+from tests.door.conftest import TENANT, Door, MakeDoor
 from tests.door.test_adapters import call, exported, litellm
 from tests.door.test_ingest import on_the_log
 from tests.live.waiting import until
@@ -247,6 +248,19 @@ def test_settings_name_the_revision_that_was_read_and_say_why(shared_door: Door,
         assert (first.json()["obeys"], editor.get("/v1/privacy").json()["obeys"]) == (
             "metadata_only", "fingerprint_only",
         )  # fmt: skip
+
+
+def test_a_door_sweeps_what_is_past_its_time_and_leaves_the_rest(make_door: MakeDoor) -> None:
+    door = make_door(started=False)
+    door.prepare_content()
+    contents, now_ms = door.contents(), door.changes().now_ms()
+    past, due = (About(TENANT, "app", id_, "full_trace", now_ms, now_ms + more, "ck-1") for id_, more in
+                 (("past", -1), ("due", 60_000)))  # fmt: skip
+    contents.put([Kept(each, seal(b"k" * 32, b"{}", each)) for each in (past, due)])
+    door.start()
+    until(lambda: contents.get(TENANT, "app", "past") is None, "what is past its time to be swept", 20)
+    assert contents.get(TENANT, "app", "due") is not None
+    contents.close()
 
 
 # Signed bodies
