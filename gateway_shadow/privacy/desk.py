@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fastapi.concurrency import run_in_threadpool
 
 from content_store.store import ContentStore
-from gateway_shadow.beliefs import BELIEVED_S, WITHOUT_STORE_S
+from gateway_shadow.beliefs import BELIEVED_S, WITHOUT_STORE_S, Beliefs
 from gateway_shadow.privacy.fingerprints import Secret
 from gateway_shadow.privacy.resolving import Resolver
 from policy_store import gateway_keys, privacy, tenant_secrets
@@ -25,8 +25,6 @@ from spendgate.model.event import PrivacyMode
 from spendgate.model.privacy import is_within
 
 log = logging.getLogger(__name__)
-
-_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True)
@@ -49,24 +47,23 @@ class Desk:
     master: MasterKeys | None = None
     contents: ContentStore | None = None
     clock: Callable[[], float] = time.monotonic
-    _known: dict[str, tuple[float, TenantPrivacy]] = field(default_factory=dict)
+    _known: Beliefs[TenantPrivacy] = field(init=False)
     _told: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._known = Beliefs(self.clock)
 
     async def of(self, tenant: str) -> TenantPrivacy:
         """A tenant's privacy. Raises StoreAway."""
-        seen_s, known = self._known.get(tenant, (float("-inf"), None))
-        age_s = self.clock() - seen_s
-        if known is not None and age_s < BELIEVED_S:
+        if (known := self._known.get(tenant, BELIEVED_S)) is not None:
             return known
         try:
             found = await run_in_threadpool(self.read, tenant)
         except StoreAway:
-            if known is None or age_s > WITHOUT_STORE_S:
+            if (known := self._known.get(tenant, WITHOUT_STORE_S)) is None:
                 raise
             return known
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[tenant] = (self.clock(), found)
+        self._known.put(tenant, found)
         return found
 
     def read(self, tenant: str) -> TenantPrivacy:
