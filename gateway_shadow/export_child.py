@@ -58,6 +58,9 @@ class ExportChild:
 
     async def kill(self) -> None:
         """End it, in the middle of whatever it does; returns once it has gone."""
+        assert self._process.stdout is not None
         with suppress(ProcessLookupError):
             self._process.kill()
+        while await self._process.stdout.read(_MOST_WAITING):
+            pass  # asyncio does not see the end of a process behind a pipe that nobody reads
         await self._process.wait()

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ from tests.ledger.exported import FORMATS, comparable, documents
 from tests.live.waiting import until
 from tests.reconcile.test_reconcile import busy, write
 
-MANY = 60_000
+MANY = 120_000
 """Events of a tenant whose export is too long for what stands between a process and a reader that does not read."""
 PATHS = {"events": "/v1/ledger", "decisions": "/v1/decisions"}
 
@@ -126,8 +127,9 @@ def streaming(door: Door, key: str, **params: str) -> Iterator[httpx.Response]:
     """An export of the tenant with many events, of which nothing has been read but the head."""
     wanted = {"format": "jsonl", "imported": "true", **params}
     headers = {"Authorization": f"Bearer {key}"}
+    narrow = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)])
     with (
-        httpx.Client(base_url=door.url, headers=headers, timeout=60) as client,
+        httpx.Client(base_url=door.url, headers=headers, timeout=60, transport=narrow) as client,
         client.stream("GET", "/v1/ledger/export", params=wanted) as answer,
     ):
         yield answer
