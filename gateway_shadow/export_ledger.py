@@ -36,7 +36,8 @@ def _answers(*formats: Format) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The file.", "content": content, "headers": _HEADERS}, **problems(409, 422)}
 
 
-@router.get("/v1/decisions/export", response_class=FileStream, responses=_answers("parquet", "csv", "jsonl"))
+@router.get("/v1/decisions/export", response_class=FileStream, status_code=200,
+            responses=_answers("parquet", "csv", "jsonl"))  # fmt: skip
 async def export_decisions(
     request: Request, caller: Reader, parts: Shared, chosen: DecisionsChosen,
     format_: Annotated[Literal["parquet", "csv", "jsonl"], Query(alias="format")] = "parquet", version: _Version = None,
@@ -46,7 +47,7 @@ async def export_decisions(
     return await _exported(request, caller, parts, asked)
 
 
-@router.get("/v1/ledger/export", response_class=FileStream,
+@router.get("/v1/ledger/export", response_class=FileStream, status_code=200,
             responses=_answers("parquet", "csv", "jsonl", "focus", "focus-parquet"))  # fmt: skip
 async def export_events(
     request: Request, caller: Reader, parts: Shared, chosen: EventsChosen,

@@ -95,7 +95,6 @@ def test_what_a_check_says_the_decision_says_if_nothing_comes_between(world: Wor
 
 
 def test_a_check_stands_on_its_topic_and_tells_the_budget_in_headers(world: World, opened: Door) -> None:
-    world.broker.create([world.topics.checks])
     door = restarted(opened, world)
     world.worker(SPENDGATE_DEV="", SPENDGATE_STORE_KEYS=door.signer.public)
     stage(door, world, policy("cap", budget("2", {"calendar": "day", "timezone": "UTC"}, ["team"])))

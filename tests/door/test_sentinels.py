@@ -378,7 +378,6 @@ def of_kafka(world: World, door: Door) -> bytes:
 @pytest.fixture
 def watched(world: World, tmp_path: Path) -> Iterator[Door]:
     """A door that checks, onto a world with a worker and both ledger agents."""
-    world.broker.create([world.topics.checks])
     door = door_onto(
         world, tmp_path, SPENDGATE_REDIS=world.redis_url, SPENDGATE_LEDGER=str(world.ledger),
         SPENDGATE_PRIVACY_MODEL=str(make_model(tmp_path / "model")),
