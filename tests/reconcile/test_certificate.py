@@ -169,7 +169,7 @@ def test_a_signature_of_an_activation_is_none_of_a_certificate() -> None:
     assert code(encode_certificate(msgspec.structs.replace(CERTIFICATE, signature=forged))) == "bad_signature"
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b"{" * 5000, b"[" * 100_000])
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b"null", b"\xff\xfe", b"{" * 5000, b"[" * 100_000], ids=range(7))
 def test_what_is_no_certificate_is_told(raw: bytes) -> None:
     assert code(raw) == "unreadable"
     found = read(raw)
@@ -177,7 +177,7 @@ def test_what_is_no_certificate_is_told(raw: bytes) -> None:
     assert not isinstance(found, Certificate)
 
 
-@pytest.mark.parametrize("text", ["", "AAAA", "not base64", SIGNER.public[:-4], "é"])
+@pytest.mark.parametrize("text", ["", "AAAA", "not base64", "A" * 40, "é"])
 def test_what_is_no_key_is_told(text: str) -> None:
     with pytest.raises(BadKey, match="expected base64 of 32 bytes"):
         PublicKeys([text])
