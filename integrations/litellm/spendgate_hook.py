@@ -6,7 +6,8 @@ Put this file beside the proxy's configuration, and name it there::
       callbacks: spendgate_hook.spendgate
 
 with SPENDGATE_URL and SPENDGATE_API_KEY (a key of the role ``ingest``) in the proxy's environment. In shadow nothing is
-blocked, whatever the check says. No fault of Spendgate's, and no delay beyond TIMEOUT_S, reaches a call.
+blocked, whatever the check says; where a policy is enforced, a call that the check answers with 429 is refused with it.
+No other fault of Spendgate's, and no delay beyond TIMEOUT_S, reaches a call.
 """
 
 import asyncio
@@ -15,12 +16,15 @@ import os
 from typing import Any
 
 import httpx
+from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 
 log = logging.getLogger("spendgate")
 
 TIMEOUT_S = 0.1
 REPORT_TIMEOUT_S = 15.0
+BLOCKED = 429
+TOLD = ("retry-after", "ratelimit", "ratelimit-policy")
 CHECK_ID = "spendgate_check_id"
 REPORTED = (
     "id", "litellm_call_id", "call_type", "startTime", "endTime", "response_cost", "prompt_tokens", "completion_tokens",
@@ -56,15 +60,21 @@ class Spendgate(CustomLogger):
     async def async_pre_call_hook(
         self, user_api_key_dict: Any, cache: Any, data: dict[str, Any], call_type: Any
     ) -> Any:
-        """Ask what the policies would say. The answer's id goes along with the call, and is settled by its report."""
+        """Ask what the policies say. The answer's id goes along with the call, and is settled by its report. Raises an
+        HTTPException 429 for a call that an enforced policy blocks."""
+        blocked = None
         try:
             question = _question(user_api_key_dict, data)
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._opened().post("/v1/check", json=question)
+            said = answer.json()
             metadata = data.setdefault("metadata", {})
-            metadata.setdefault("spend_logs_metadata", {})[CHECK_ID] = answer.json()["check_id"]
+            metadata.setdefault("spend_logs_metadata", {})[CHECK_ID] = said["check_id"]
+            blocked = _blocked(answer) if answer.status_code == BLOCKED and said["allow"] is False else None
         except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on
             log.warning("spendgate was not asked: %s", type(error).__name__)
+        if blocked is not None:
+            raise blocked
         return data
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
@@ -98,6 +108,16 @@ def _question(key: Any, data: dict[str, Any]) -> dict[str, Any]:
         "output_tokens": data.get("max_tokens"),
     }
     return {name: value for name, value in said.items() if value and (isinstance(value, int) or _is_name(value))}
+
+
+def _blocked(answer: httpx.Response) -> HTTPException:
+    """What the proxy's client is told: why, and when to try again."""
+    said = answer.json()
+    words = (
+        "; ".join(each["words"] for each in said["reasons"] if each["stage"] == "enforced") or "not to be checked now"
+    )
+    detail = {"error": f"spendgate: {said['blocked']}: {words}", "check_id": said["check_id"]}
+    return HTTPException(BLOCKED, detail, {name: answer.headers[name] for name in TOLD if name in answer.headers})
 
 
 def _is_name(value: Any) -> bool:
