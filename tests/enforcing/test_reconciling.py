@@ -57,6 +57,6 @@ def test_an_altered_counter_demotes_what_is_enforced_and_the_record_names_it(sce
     result = decode_reconciliation(document)
     assert result.counters is not None
     assert not result.counters.equal
-    assert (demoted.who, "counter" in (demoted.why or "")) == ("spendgate", True)
+    assert (demoted.who, "in Redis" in (demoted.why or "")) == ("spendgate", True), demoted.why
     topic = scene.world.broker.read(scene.world.topics.reconciliations)
     assert result.outcome in {decode_reconciliation(row.value or b"").outcome for row in topic}

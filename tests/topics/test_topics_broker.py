@@ -236,7 +236,7 @@ def test_a_login_that_ends_the_connection_is_named(hanging_up: str, monkeypatch:
     monkeypatch.setenv("SPENDGATE_KAFKA_SASL_MECHANISM", "PLAIN")
     monkeypatch.setenv("SPENDGATE_KAFKA_USERNAME", "ann")
     monkeypatch.setenv("SPENDGATE_KAFKA_PASSWORD", "s3cret")
-    result = CliRunner().invoke(app, ["check", "--bootstrap", hanging_up, "--timeout", "0.5"])
+    result = CliRunner().invoke(app, ["check", "--bootstrap", hanging_up, "--timeout", "5"])
     assert result.exit_code == 3
     assert "at the login" in result.stderr
     assert "s3cret" not in result.stderr
