@@ -51,6 +51,7 @@ from gateway_shadow.privacy import sweeping as sweeping_contents
 from gateway_shadow.privacy.office import privacy_of
 from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
+from gateway_shadow.ruling import Rules
 from gateway_shadow.serving import Server
 from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
@@ -88,7 +89,7 @@ GARBAGE = 50_000
 def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
     database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
-    checker = _checker(config, topics, database)
+    checker, enforcer = _judges(config, topics, database)
     changes, signer, keeper = Changes(database), read_key_file(config.key_file), Doorkeeper(database)
     return Parts(
         config=config,
@@ -100,7 +101,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         book=load_book(config.price_book),
         recorder=Recorder(writer, topics),
         checker=checker,
-        enforcer=None if checker is None else check.rules_of(config, checker, database),
+        enforcer=enforcer,
         held=HeldCalls(database),
         breaker=Breaker(),
         live=Live(config.kafka, topics.decisions.name, config.security),
@@ -111,10 +112,13 @@ def parts_of(config: Config, topics: Topics) -> Parts:
     )
 
 
-def _checker(config: Config, topics: Topics, database: Database) -> Checker | None:
+def _judges(config: Config, topics: Topics, database: Database) -> tuple[Checker | None, Rules | None]:
+    """What judges checks, and what rules on them; neither without Redis."""
     if config.redis is None:
-        return None
-    return Checker(RedisStore(config.redis), topics.events, StagedPolicies(database))
+        return None, None
+    store, policies = RedisStore(config.redis, socket_timeout_s=None), StagedPolicies(database)
+    checker = Checker(store, topics.events, policies)
+    return checker, check.rules_of(config, checker, database, store.reservations, policies.now)
 
 
 def build(parts: Parts, topics: Topics) -> FastAPI:
@@ -159,6 +163,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     app = FastAPI(
         title="Spendgate", version=__version__, lifespan=lifespan, responses=COMMON, redirect_slashes=False,
         description="Prove an AI spend control in shadow before you enforce it. Nothing is blocked here.",
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # what is told of requests stands in metrics.py
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)

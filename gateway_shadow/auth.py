@@ -117,8 +117,11 @@ async def _caller(
     header: Annotated[str | None, Depends(_header)],
     _: Annotated[str | None, Depends(_cookie)],
 ) -> Caller:
+    return await _known(request, bearer.credentials if bearer is not None else header or "")
+
+
+async def _known(request: Request, text: str) -> Caller:
     parts = request.app.state.parts
-    text = bearer.credentials if bearer is not None else header or ""
     found: Caller | None = None if text else await parts.login.visitors.caller(request)
     return found or await parts.keeper.caller(text, request.client.host if request.client else "")
 
@@ -127,14 +130,29 @@ def needs(right: Right) -> Callable[..., object]:
     """The dependency of a route: a caller whose role has the right."""
 
     async def checked(caller: Annotated[Caller, Depends(_caller)]) -> Caller:
-        if right not in RIGHTS[caller.role]:
-            roles = ", ".join(role for role, rights in RIGHTS.items() if right in rights)
-            what = "session" if caller.has_session else "key"
-            raise Problem(403, "not_allowed", f"expected a {what} with the role {roles}; this one is {caller.role}")
-        return caller
+        return _permitted(caller, right)
 
     return checked
 
+
+def _permitted(caller: Caller, right: Right) -> Caller:
+    if right not in RIGHTS[caller.role]:
+        roles = ", ".join(role for role, rights in RIGHTS.items() if right in rights)
+        what = "session" if caller.has_session else "key"
+        raise Problem(403, "not_allowed", f"expected a {what} with the role {roles}; this one is {caller.role}")
+    return caller
+
+
+async def require(request: Request, right: Right) -> Caller:
+    """As ``needs``, for a bare route. Raises Problem."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not text:
+        text = request.headers.get("x-api-key", "")
+    return _permitted(await _known(request, text.strip()), right)
+
+
+SECURITY: list[dict[str, list[str]]] = [{_bearer.scheme_name: []}, {_header.scheme_name: []}]
+"""What the document says of a bare route that needs a key."""
 
 Sender = Annotated[Caller, Depends(needs("ingest"))]
 Reader = Annotated[Caller, Depends(needs("read"))]

@@ -14,20 +14,23 @@ from typing import NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from starlette.responses import JSONResponse
 
 from gateway_shadow import metrics
-from gateway_shadow.auth import Caller, Sender
-from gateway_shadow.check_documents import SAID, Answer, Question, answer_of, question_of
+from gateway_shadow.auth import Caller, require
+from gateway_shadow.bare import Bare
+from gateway_shadow.check_documents import EXAMPLE, SAID, Answer, answer_of, encode_answer, question_in
 from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
 from gateway_shadow.enforce import Enforcer
 from gateway_shadow.enforcement_records import records_of
 from gateway_shadow.flag_watch import FlagWatch
+from gateway_shadow.flag_watch import Policies as FlagPolicies
+from gateway_shadow.guard import body_of
 from gateway_shadow.held_calls import review_ids
 from gateway_shadow.holding import Hold
-from gateway_shadow.openapi import problems
-from gateway_shadow.parts import Parts, Shared
+from gateway_shadow.openapi import answered, bare, problems
+from gateway_shadow.parts import Parts, shared
+from gateway_shadow.problems import FieldProblem, Problem
 from gateway_shadow.ratelimit import headers_of, retry_after_s
 from gateway_shadow.ruling import ALLOWED, Rules, Ruling
 from policy_store.database import Database
@@ -35,13 +38,16 @@ from policy_store.errors import StoreAway
 from policy_store.signing import Verifier
 from spendgate.model.check import Check, CheckFault
 from spendgate.model.decision import Decision, Verdict
+from spendgate.model.decode import Fault
 from spendgate.model.event import Event
+from spendgate.model.question import Question, read_question
 from spendgate.prices.cards import Tokens
 from window_counters.documents import NotOfTheMark
 from window_counters.protocol import StoreUnavailable, StoreUnfit
+from window_counters.reservations import Reservations
 
 log = logging.getLogger(__name__)
-router = APIRouter(tags=["check"])
+router = APIRouter(tags=["check"], route_class=Bare)
 
 PAUSE_S = 1.0
 """After Redis did not answer, checks are answered at once and without it for so long."""
@@ -65,30 +71,40 @@ class Asked(NamedTuple):
 
 
 @router.post(
-    "/v1/check", responses={**problems(413), BLOCKED: {"model": Answer, "description": "The call is blocked."}}
-)
-async def check(question: Question, caller: Sender, parts: Shared) -> Answer:
+    "/v1/check", openapi_extra=bare(Question, EXAMPLE),
+    responses={
+        **answered(Answer), BLOCKED: answered(Answer)[200] | {"description": "An enforced policy blocks the call."},
+        **problems(413),
+    },
+)  # fmt: skip
+async def check(request: Request) -> Response:
     """What the policies would say of a call, before it is made; where one is enforced, whether it may be made."""
-    return _answered(await asked(question, caller, parts))  # type: ignore[return-value]  # (a response of that model)
+    caller, parts = await require(request, "ingest"), shared(request)
+    question = read_question(await body_of(request, parts.config.limits))
+    if isinstance(question, Fault):
+        problem = FieldProblem(field=question.field, expected=question.expected)
+        raise Problem(422, "bad_field", "see errors", [problem])
+    return _answered(await asked(question, caller, parts))
 
 
 @router.api_route(
     "/v1/ext_authz/{path:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
     status_code=200, include_in_schema=False,
 )  # fmt: skip
-async def ext_authz(request: Request, caller: Sender, parts: Shared) -> Response:
+async def ext_authz(request: Request) -> Response:
     """Envoy's HTTP external authorization: 200 unless an enforced policy blocks the call; what would be said stands in
     the headers. What is known of the call comes in headers ``x-spendgate-team``, ``-model``, ``-estimate-nano-usd`` and
     so on; what cannot be read there is unknown."""
-    found = await asked(question_of(request.headers), caller, parts)
+    caller, parts = await require(request, "ingest"), shared(request)
+    found = await asked(question_in(request.headers), caller, parts)
     return Response(headers=headers_of(found.check)) if found.check.allow else _answered(found)
 
 
-def _answered(found: Asked) -> JSONResponse:
+def _answered(found: Asked) -> Response:
     after_s = retry_after_s(found.ruling, found.check.time) if found.ruling.blocked else None
     headers = headers_of(found.check) | ({} if after_s is None else {"Retry-After": str(after_s)})
-    answer = answer_of(found.check, found.ruling, found.reviews, after_s)
-    return JSONResponse(answer.model_dump(mode="json"), 200 if found.check.allow else BLOCKED, headers)
+    answer = encode_answer(answer_of(found.check, found.ruling, found.reviews, after_s))
+    return Response(answer, 200 if found.check.allow else BLOCKED, headers, media_type="application/json")
 
 
 async def asked(question: Question, caller: Caller, parts: Parts) -> Asked:
@@ -189,8 +205,9 @@ async def _judged(event: Event, now: datetime, parts: Parts, hold: Hold | None) 
     return Judged(decision, None if mark is None else mark.offset)
 
 
-def rules_of(config: Config, checker: Checker, database: Database) -> Rules:
+def rules_of(
+    config: Config, checker: Checker, database: Database, reservations: Reservations, policies: FlagPolicies
+) -> Rules:
     """What rules on this door's checks, for the composition root."""
     verifier = Verifier(list(config.enforcement_keys)) if config.enforcement_keys else None
-    flags = FlagWatch(database, checker.policies.now)
-    return Enforcer(flags, checker.store.reservations, checker.partition, verifier)
+    return Enforcer(FlagWatch(database, policies), reservations, checker.partition, verifier)

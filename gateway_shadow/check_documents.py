@@ -1,56 +1,27 @@
-"""What the pre-call check asks for and answers."""
+"""What the pre-call check answers; what it is asked is ``spendgate.model.question``."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import msgspec
+from msgspec import Struct
 
-from gateway_shadow.documents import Name
 from gateway_shadow.ruling import Fault, Ruling
 from spendgate.model.check import Check, CheckFault
 from spendgate.model.decision import Reason, Verdict
-from spendgate.model.money import MAX_COST_NANO_USD
+from spendgate.model.question import NAMES, Question, question_of
 from spendgate.model.words import explain
 
-Tokens_ = Annotated[int, Field(ge=0, le=2**53 - 1, strict=True)]
-
-SAID = (
-    "team", "employee", "customer", "project", "workflow", "agent", "vendor", "model", "input_tokens", "output_tokens",
-)  # fmt: skip
+SAID = (*(name for name in NAMES if name != "request_id"), "input_tokens", "output_tokens")
 """What is known of a call beforehand."""
+EXAMPLE = {
+    "team": "claims", "workflow": "prior-authorisation", "vendor": "openai", "model": "gpt-4o", "input_tokens": 2000,
+    "output_tokens": 500,
+}  # fmt: skip
 
 
-class Question(BaseModel):
-    """A call that is about to be made. The cost is the estimate, or what model and tokens cost by the price book.
-
-    Whoever asks again for the same call says the same ``request_id``: it is one check then, with one reservation and,
-    where a person has to look, one review.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {"team": "claims", "workflow": "prior-authorisation", "vendor": "openai", "model": "gpt-4o",
-                        "input_tokens": 2000, "output_tokens": 500},
-        },
-    )  # fmt: skip
-
-    request_id: Name | None = None
-    team: Name | None = None
-    employee: Name | None = None
-    customer: Name | None = None
-    project: Name | None = None
-    workflow: Name | None = None
-    agent: Name | None = None
-    vendor: Name | None = None
-    model: Name | None = None
-    input_tokens: Tokens_ | None = None
-    output_tokens: Tokens_ | None = None
-    estimate_nano_usd: Annotated[int, Field(ge=0, le=MAX_COST_NANO_USD, strict=True)] | None = None
-
-
-class ReasonDocument(BaseModel):
+class ReasonDocument(Struct):
     """What one rule would have said or, enforced, says. Sums are those of the counters' mark, and what other checks
     have reserved."""
 
@@ -65,7 +36,7 @@ class ReasonDocument(BaseModel):
     reset_at: datetime | None
 
 
-class FaultDocument(BaseModel):
+class FaultDocument(Struct):
     """An enforced policy that could not be asked, why, and what it says of that."""
 
     policy: str
@@ -73,7 +44,7 @@ class FaultDocument(BaseModel):
     fail_mode: Literal["open", "closed"]
 
 
-class Answer(BaseModel):
+class Answer(Struct, kw_only=True):
     """``allow`` is true, whatever ``would_be`` says, unless an enforced policy blocks the call, as ``blocked`` says.
     The event that settles the call names the ``check_id``. ``fault``: why there is no ``would_be``. ``not_enforced``:
     what should have been enforced and could not be. ``reviews``: those that the call waits for; ask again with the same
@@ -84,11 +55,11 @@ class Answer(BaseModel):
     check_id: str
     would_be: Verdict | None
     estimate_nano_usd: int | None
-    reasons: list[ReasonDocument] = []
-    fault: CheckFault | None = None
-    not_enforced: list[FaultDocument] = []
-    reviews: list[str] = []
-    retry_after_s: int | None = None
+    reasons: list[ReasonDocument]
+    fault: CheckFault | None
+    not_enforced: list[FaultDocument]
+    reviews: list[str]
+    retry_after_s: int | None
 
 
 def answer_of(found: Check, ruling: Ruling, reviews: Iterable[str], retry_after_s: int | None) -> Answer:
@@ -112,20 +83,9 @@ def _fault(fault: Fault) -> FaultDocument:
     return FaultDocument(policy=fault.watched.policy, why=fault.why, fail_mode=fault.watched.behaviour.fail_mode)
 
 
-def question_of(headers: Mapping[str, str]) -> Question:
+def question_in(headers: Mapping[str, str]) -> Question:
     """What the headers ``x-spendgate-*`` say, field by field; what is no value of the field is left out."""
-    said: dict[str, str | int] = {}
-    for name in ("request_id", *SAID, "estimate_nano_usd"):
-        value = headers.get(f"x-spendgate-{name.replace('_', '-')}")
-        if value is not None:
-            said.update(_kept(name, value))
-    return Question.model_validate(said)
+    return question_of(lambda name: headers.get(f"x-spendgate-{name.replace('_', '-')}"))
 
 
-def _kept(name: str, value: str) -> Iterable[tuple[str, str | int]]:
-    try:
-        whole = int(value) if name.endswith(("_tokens", "_usd")) else value
-        Question.model_validate({name: whole})
-    except ValueError:
-        return []
-    return [(name, whole)]
+encode_answer = msgspec.json.Encoder().encode

@@ -1,19 +1,21 @@
 """What the policies in force would say of a call that has not been made: the engine over Redis's counters, read anew.
 
 Nothing is written. The counters are those of the mark: what the log holds behind it, and calls under way, they do not
-know yet. A tenant's program is compiled once for each set of stagings, in a thread; a check then takes one round trip.
+know yet. A tenant's program is compiled once for each set of stagings, in a thread; a check then takes one round trip,
+and waits for no other one. Where a rolling budget is breached it takes a second one, which reads every bucket.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from gateway_shadow.holding import Hold
-from gateway_shadow.staged_policies import StagedPolicies
 from spendgate.engine.calls import Calls, time_ms
 from spendgate.engine.decisions import Judgement, Source
 from spendgate.engine.glance import Glance, is_enough
+from spendgate.engine.preview import Preview, Previews
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.engine.tenant import Tenant
 from spendgate.model.decision import Decision
@@ -21,26 +23,49 @@ from spendgate.model.event import Event
 from spendgate.model.partition import partition_of
 from spendgate.model.policy import Policy
 from spendgate.model.topics import Topic
-from window_counters.documents import document_names, document_of
-from window_counters.protocol import Mark, PartitionId, Read, Snapshot
-from window_counters.redis_store import RedisStore
+from window_counters.documents import document_names, document_of, staged_part
+from window_counters.protocol import CounterStore, Look, Mark, PartitionId, Read, Snapshot, Sums
 
+Policies = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Policy]]]
+"""A tenant's policies by hash. Raises LookupError for one that is not known."""
+
+LEARN_S = 5.0
+"""For so long a store may take to say what is in force; no check waits for it so long."""
+READS = 8
+"""So many checks ask Redis at the same time. One that gives up takes its connection with it, and to open hundreds anew
+after a pause would be the next pause."""
 MAX_KEYS = 50_000
 """Past this many combinations of ``per`` values a tenant's judge is made anew."""
 MAX_TENANTS = 1_000
 
 
-@dataclass
 class _Program:
-    """A tenant's judge for one set of stagings; one check at a time uses it."""
+    """A tenant's judge for one set of stagings. Previews keep nothing; the judge itself, one check at a time uses."""
 
-    document: TenantDocument
-    judge: Tenant
-    in_use: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, partition: PartitionId, document: TenantDocument, staged: bytes | None, judge: Tenant) -> None:
+        self.partition, self.document, self.judge = partition, document, judge
+        self.source = Source(partition.topic, "", partition.partition)
+        self.previews = Previews(judge)
+        self.in_use = asyncio.Lock()
+        self._staged = staged
+        self._looks: WeakKeyDictionary[Preview, Look] = WeakKeyDictionary()
 
-    def is_of(self, document: TenantDocument) -> bool:
-        """Whether no activation has changed anything since."""
-        return (document.stagings, document.settings) == (self.document.stagings, self.document.settings)
+    def is_of(self, found: Snapshot | Sums) -> bool:
+        """Whether no activation has changed anything since. Raises NotOfTheMark."""
+        staged = staged_part(found, self.judge.name)
+        if staged != self._staged:
+            document = document_of(found, self.judge.name)
+            if (document.stagings, document.settings) != (self.document.stagings, self.document.settings):
+                return False
+            self._staged = staged
+        return True
+
+    def look(self, preview: Preview) -> Look:
+        """What the store is asked for a preview."""
+        known = self._looks.get(preview)
+        if known is None:
+            known = self._looks[preview] = Look(document_names([self.judge.name]), preview.windows)
+        return known
 
     def clear(self) -> None:
         """Forget what a check has read and done, also where it was broken off."""
@@ -50,13 +75,15 @@ class _Program:
 
 @dataclass
 class Checker:
-    """Judges calls beforehand. Raises StoreUnavailable, NotOfTheMark, and what ``policies`` raises."""
+    """Judges calls beforehand. Raises StoreUnavailable, NotOfTheMark, and what ``policies`` raises. The store need not
+    bound its time: who asks does."""
 
-    store: RedisStore
+    store: CounterStore
     topic: Topic
-    policies: StagedPolicies
+    policies: Policies
     _known: dict[str, _Program] = field(default_factory=dict)
     _learning: dict[str, "asyncio.Task[_Program]"] = field(default_factory=dict)
+    _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS))
 
     async def check(self, event: Event, now: datetime, hold: Hold | None = None) -> tuple[Decision | None, Mark | None]:
         """What would be said of a call now, and of which mark the counters are; None where nothing is staged.
@@ -66,55 +93,71 @@ class Checker:
         """
         while True:
             program = self._known.get(event.tenant) or await self._learnt(event.tenant)
-            async with program.in_use:
-                try:
-                    decision, snapshot = await self._judge(program, event, now, hold)
-                finally:
-                    program.clear()
-            if program.is_of(document_of(snapshot, event.tenant)):
-                self._let_go_of_many_keys(event.tenant, program)
-                return decision, snapshot.mark
+            decisions, found = await (
+                self._judge(program, event, now) if hold is None else self._held(program, event, now, hold)
+            )
+            if program.is_of(found):
+                return (decisions[0] if decisions and program.document.stagings else None), found.mark
             if hold is not None:
-                await hold.release(self.partition(event.tenant))
+                await hold.release(program.partition)
             if self._known.get(event.tenant) is program:
                 del self._known[event.tenant]
 
-    async def _judge(
-        self, program: _Program, event: Event, now: datetime, hold: Hold | None
-    ) -> tuple[Decision | None, Snapshot]:
-        judge = program.judge
-        prepared = judge.prepare(_calls(event, now))
-        glance = Glance(judge, prepared)
-        if hold is None:
-            snapshot = await self._read(event.tenant, glance.unloaded())
-        else:
-            snapshot = await hold.read(self.partition(event.tenant), judge, prepared, glance)
-        glance.load(snapshot.cells)
-        judged = judge.consider(prepared)
-        decision = self._decision(program, judged, now)
-        if is_enough(judged):
-            return decision, snapshot
-        program.clear()
-        judged, later = await self._judged_by_all(judge, event, now, hold)
-        by_all = self._decision(program, judged, now)
-        if hold is not None and decision is not None and by_all is not None and by_all.verdict != decision.verdict:
-            return decision, snapshot  # what was reserved or refused went by the first reading
-        return by_all, later
+    async def _held(
+        self, program: _Program, event: Event, now: datetime, hold: Hold
+    ) -> tuple[Sequence[Decision], Snapshot]:
+        """Judge by what is read with a reservation; one check of a tenant at a time."""
+        judge, calls = program.judge, _calls(event, now)
+        async with program.in_use:
+            try:
+                prepared = judge.prepare(calls)
+                glance = Glance(judge, prepared)
+                snapshot = await hold.read(program.partition, judge, prepared, glance)
+                glance.load(snapshot.cells)
+                judged = judge.consider(prepared)
+                decisions = judge.decisions(program.source, judged, now)
+                if is_enough(judged):
+                    return decisions, snapshot
+                program.clear()
+                judged, later = await self._judged_by_all(program, calls, hold)
+                by_all = judge.decisions(program.source, judged, now)
+                if by_all[0].verdict == decisions[0].verdict:
+                    return by_all, later
+                return decisions, snapshot  # what was reserved or refused went by the first reading
+            finally:
+                program.clear()
+                self._let_go_of_many_keys(program)
 
-    def _decision(self, program: _Program, judged: Judgement, now: datetime) -> Decision | None:
-        if not program.document.stagings:
-            return None
-        return program.judge.decisions(self._source(program.judge.name), judged, now)[0]
+    async def _judge(self, program: _Program, event: Event, now: datetime) -> tuple[list[Decision], Snapshot | Sums]:
+        at_ms, calls = time_ms(now), _calls(event, now)
+        preview = program.previews.of(event, at_ms)
+        if preview is not None:
+            keys = preview.keys(event)
+            async with self._reading:
+                sums = await self.store.sums(program.partition, program.look(preview), keys)
+            judged = preview.consider(calls, at_ms, sums.sums)
+            if is_enough(judged):
+                return preview.decisions(program.source, judged, keys, now), sums
+        async with program.in_use:
+            try:
+                judged, snapshot = await self._judged_by_all(program, calls, None)
+                return program.judge.decisions(program.source, judged, now), snapshot
+            finally:
+                program.clear()
+                self._let_go_of_many_keys(program)
 
-    async def _judged_by_all(
-        self, judge: Tenant, event: Event, now: datetime, hold: Hold | None
-    ) -> tuple[Judgement, Snapshot]:
+    async def _judged_by_all(self, program: _Program, calls: Calls, hold: Hold | None) -> tuple[Judgement, Snapshot]:
         """Judge by every bucket: a breached rolling budget says when the call would fit."""
-        prepared = judge.prepare(_calls(event, now))
-        wanted = judge.unloaded()
-        snapshot = await self._read(event.tenant, wanted)
-        judge.load(snapshot.cells if hold is None else hold.with_reserved(wanted, snapshot.cells))
+        judge = program.judge
+        prepared = judge.prepare(calls)
+        wanted = Read(tenants=document_names([judge.name]), cells=judge.unloaded())
+        snapshot = await self.store.read(program.partition, wanted)
+        judge.load(snapshot.cells if hold is None else hold.with_reserved(wanted.cells, snapshot.cells))
         return judge.consider(prepared), snapshot
+
+    def partition(self, tenant: str) -> PartitionId:
+        """Where a tenant's counters are."""
+        return PartitionId(self.topic.name, partition_of(tenant.encode(), self.topic.partitions))
 
     async def _learnt(self, tenant: str) -> _Program:
         """A check that has no time to wait for it leaves it to the next one."""
@@ -125,30 +168,23 @@ class Checker:
         return await asyncio.shield(task)
 
     async def _learn(self, tenant: str) -> _Program:
+        partition = self.partition(tenant)
         try:
-            document = document_of(await self._read(tenant, {}), tenant)
+            async with asyncio.timeout(LEARN_S):
+                snapshot = await self.store.read(partition, Read(tenants=document_names([tenant])))
+            document = document_of(snapshot, tenant)
             policies = await self.policies(tenant, [staging.hash for staging in document.stagings])
             judge = await asyncio.to_thread(Tenant, tenant, document, policies)
         finally:
             del self._learning[tenant]
         if len(self._known) >= MAX_TENANTS:
             self._known.clear()
-        program = self._known[tenant] = _Program(document, judge)
+        program = self._known[tenant] = _Program(partition, document, staged_part(snapshot, tenant), judge)
         return program
 
-    async def _read(self, tenant: str, cells: Mapping[str, Sequence[str]]) -> Snapshot:
-        return await self.store.read(self.partition(tenant), Read(tenants=document_names([tenant]), cells=cells))
-
-    def _let_go_of_many_keys(self, tenant: str, program: _Program) -> None:
+    def _let_go_of_many_keys(self, program: _Program) -> None:
         if program.judge.counters.keys_known > MAX_KEYS:
-            self._known.pop(tenant, None)
-
-    def partition(self, tenant: str) -> PartitionId:
-        """Where a tenant's counters are."""
-        return PartitionId(self.topic.name, partition_of(tenant.encode(), self.topic.partitions))
-
-    def _source(self, tenant: str) -> Source:
-        return Source(self.topic.name, "", self.partition(tenant).partition)
+            self._known.pop(program.judge.name, None)
 
 
 def _calls(event: Event, now: datetime) -> Calls:

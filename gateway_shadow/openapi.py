@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from msgspec import Struct
+
+from gateway_shadow.auth import SECURITY
 from gateway_shadow.problems import MEDIA_TYPE, ProblemDocument
+from spendgate.model.schemas import Schema, of_struct
 
 _EVENT = {
     "id": "run-42-call-7", "source": "claims-agent", "time": "2026-05-01T10:00:00Z", "team": "claims",
@@ -63,6 +67,35 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
         status: {"model": ProblemDocument, "content": {MEDIA_TYPE: {}}, "description": "See the problem document."}
         for status in statuses
     }
+
+
+def bare(struct: type[Struct], example: Schema) -> Schema:
+    """Of a bare route: the body that it reads, and that it needs a key."""
+    content = {"application/json": {"schema": _inlined(of_struct(struct)), "example": example}}
+    return {"requestBody": {"required": True, "content": content}, "security": SECURITY}
+
+
+def answered(struct: type[Struct]) -> dict[int | str, dict[str, Any]]:
+    """Of a bare route: what it answers where all is well."""
+    schema = _inlined(of_struct(struct))
+    return {200: {"description": "Successful Response", "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(document: Schema) -> Schema:
+    """A schema whose definitions stand where they are referred to, for it stands within another document."""
+    definitions = document.get("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, list):
+            return [put(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return put(definitions[node["$ref"].rpartition("/")[2]])
+        return {name: put(value) for name, value in node.items() if name not in ("$schema", "$defs")}
+
+    found: Schema = put(document)
+    return found
 
 
 COMMON = problems(401, 403, 422, 429, 500, 503)

@@ -51,9 +51,14 @@ class Parts:
     exports: ExportRoom = field(default_factory=ExportRoom)
 
 
-async def _parts(request: Request) -> Parts:  # a plain one would be run in a thread, for every request
+def shared(request: Request) -> Parts:
+    """The parts of the app that a request came to."""
     parts: Parts = request.app.state.parts
     return parts
+
+
+async def _parts(request: Request) -> Parts:  # a plain one would be run in a thread, for every request
+    return shared(request)
 
 
 Shared = Annotated[Parts, Depends(_parts)]

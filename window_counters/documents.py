@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from spendgate.engine.staging import TenantDocument
-from window_counters.protocol import Snapshot
+from window_counters.protocol import Snapshot, Sums
 
 _PER_BATCH = ("watermark_ms", "late_ms", "duplicate_hour", "hours", "calls", "corrections")
 """The fields of a tenant's document that a batch may change; the others change with an activation."""
@@ -41,12 +41,31 @@ class NotOfTheMark(Exception):
     """A tenant's document is of a later record than the mark: somebody deleted the mark or set it back."""
 
 
-def document_of(snapshot: Snapshot, tenant: str) -> TenantDocument:
+class _Written(msgspec.Struct):
+    at: int = -1
+
+
+_written = msgspec.json.Decoder(_Written).decode
+
+
+def staged_part(found: Snapshot | Sums, tenant: str) -> bytes | None:
+    """What activations have written of a tenant's document, as it stands; as long as it is the same, so are stagings
+    and settings. Raises NotOfTheMark."""
+    moving = found.tenants.get(tenant)
+    if moving is not None:
+        _require_of_the_mark(_written(moving).at, found)
+    return found.tenants.get(_staged(tenant))
+
+
+def document_of(found: Snapshot | Sums, tenant: str) -> TenantDocument:
     """A tenant's document as the store has it; a new tenant's is empty. Raises NotOfTheMark."""
-    parts = [snapshot.tenants[name] for name in document_names([tenant]) if name in snapshot.tenants]
+    parts = [found.tenants[name] for name in document_names([tenant]) if name in found.tenants]
     fields = {name: raw for part in parts for name, raw in _decode(part).items()}
-    written = int(bytes(fields.pop(_AT, b"-1")))
-    applied = snapshot.mark.offset if snapshot.mark is not None else -1
+    _require_of_the_mark(int(bytes(fields.pop(_AT, b"-1"))), found)
+    return msgspec.json.decode(_encode(fields), type=TenantDocument)
+
+
+def _require_of_the_mark(written: int, found: Snapshot | Sums) -> None:
+    applied = found.mark.offset if found.mark is not None else -1
     if written > applied:
         raise NotOfTheMark(f"the counters of a tenant are of record {written}, and the mark is {applied}")
-    return msgspec.json.decode(_encode(fields), type=TenantDocument)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from spendgate.engine.names import Window
 from window_counters.limits import MAX_DUE, pack_identities, require_cells, require_change
-from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
+from window_counters.protocol import Change, Look, Mark, PartitionId, Read, Snapshot, Sums
 
 
 @dataclass(slots=True)
@@ -33,6 +34,14 @@ class _Partition:
             sums[slot] = {name: cells.get(name, 0) + delta for name, delta in deltas.items()}
             require_cells(sums[slot].values())
         return sums
+
+    def sum(self, window: Window, keys: Sequence[str], which: int) -> int:
+        """``which``: 0 for the admitted sums, 1 for the recorded ones."""
+        return sum(
+            self.cells.get(slot, {}).get(head + keys[window.key], 0)
+            for slot, heads in window.slots
+            for head in heads[which::2]
+        )
 
     def add(self, cells: Mapping[str, Mapping[str, int]]) -> None:
         for slot, values in cells.items():
@@ -90,6 +99,12 @@ class MemoryStore:
             },
             due={tenant: held.due(tenant, instant_ms) for tenant, instant_ms in wanted.due.items()},
         )
+
+    async def sums(self, partition: PartitionId, look: Look, keys: Sequence[str]) -> Sums:
+        """See CounterStore.sums."""
+        held = self._of(partition)
+        found = [held.sum(window, keys, which) for window in look.windows for which in (0, 1)]
+        return Sums(held.mark, {name: held.tenants[name] for name in look.tenants if name in held.tenants}, found)
 
     async def apply(self, partition: PartitionId, seen: Mark | None, change: Change) -> bool:
         """See CounterStore.apply."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from spendgate.engine.names import Window
+
 
 class PartitionId(NamedTuple):
     """A partition of the event topic; all of its keys share one fate."""
@@ -54,6 +56,25 @@ class Snapshot:
     due: Mapping[str, Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Look:
+    """Windows that are added up again and again, for other keys each time; keep it: each is packed once.
+
+    ``tenants``: whose documents to return with them. At most 1,000 fields a slot.
+    """
+
+    tenants: Sequence[str]
+    windows: Sequence[Window]
+
+
+class Sums(NamedTuple):
+    """The answer to a Look, all of one instant: by window the admitted and the recorded sum, in turn."""
+
+    mark: Mark | None
+    tenants: Mapping[str, bytes]
+    sums: Sequence[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one batch did: applied whole together with the mark, or not at all.
@@ -97,6 +118,9 @@ class CounterStore(Protocol):
 
     async def read(self, partition: PartitionId, wanted: Read) -> Snapshot:
         """All of ``wanted`` and the mark, of one instant."""
+
+    async def sums(self, partition: PartitionId, look: Look, keys: Sequence[str]) -> Sums:
+        """What the windows of ``look`` hold for the keys that they name by place, and the mark, of one instant."""
 
     async def apply(self, partition: PartitionId, seen: Mark | None, change: Change) -> bool:
         """Apply ``change`` if the mark is still ``seen``; False, and nothing is changed, if it is not."""

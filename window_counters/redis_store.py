@@ -1,15 +1,26 @@
 """A CounterStore in Redis or Valkey: a batch is one script call on one hash tag, so it is of one instant."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 from window_counters.client import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
 from window_counters.faults import translated
 from window_counters.fitness import require_no_eviction
 from window_counters.keys import keys_of
-from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
+from window_counters.protocol import Change, Look, Mark, PartitionId, Read, Snapshot, Sums
 from window_counters.reservations import Reservations
 from window_counters.scripts import Script
-from window_counters.wire import ReadReply, pack_apply, pack_puts, pack_read, to_integers, unpack_read
+from window_counters.wire import (
+    PackedLook,
+    ReadReply,
+    pack_apply,
+    pack_look,
+    pack_puts,
+    pack_read,
+    to_integers,
+    unpack_read,
+    unpack_sums,
+)
 
 _DUMP_SLOTS = 200
 """How many slots one round trip dumps."""
@@ -30,12 +41,14 @@ class RedisStore:
         url: str,
         *,
         cluster: bool = False,
-        socket_timeout_s: float = SOCKET_TIMEOUT_S,
+        socket_timeout_s: float | None = SOCKET_TIMEOUT_S,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> None:
         self.client = self._client = connect(url, cluster, socket_timeout_s, connect_timeout_s)
         self.reservations = Reservations(self._client)
         self._read = Script("read")
+        self._look = Script("look")
+        self._looks: WeakKeyDictionary[Look, tuple[PartitionId, PackedLook]] = WeakKeyDictionary()
         self._apply = Script("apply")
         self._put = Script("put")
 
@@ -50,6 +63,19 @@ class RedisStore:
         with translated():
             reply = await self._read(self._client, call)
         return unpack_read(wanted, ReadReply(*reply))
+
+    async def sums(self, partition: PartitionId, look: Look, keys: Sequence[str]) -> Sums:
+        """See CounterStore.sums."""
+        packed = self._packed(partition, look)
+        with translated():
+            reply = await self._look(self._client, packed.of(keys))
+        return unpack_sums(look, packed.ends, reply)
+
+    def _packed(self, partition: PartitionId, look: Look) -> PackedLook:
+        known = self._looks.get(look)
+        if known is None or known[0] != partition:
+            known = self._looks[look] = partition, pack_look(keys_of(partition), look)
+        return known[1]
 
     async def apply(self, partition: PartitionId, seen: Mark | None, change: Change) -> bool:
         """See CounterStore.apply. After StoreUnavailable it may have run: read the mark before trying again."""

@@ -4,16 +4,18 @@ Whole lists travel as one MessagePack string: an argument for each field costs r
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import NamedTuple
 
 import msgspec
 
 from window_counters.keys import Keys
 from window_counters.limits import MAX_DUE, pack_identities, require_cells, require_change
-from window_counters.protocol import Change, Mark, Read, Snapshot, StoreUnfit
+from window_counters.protocol import Change, Look, Mark, Read, Snapshot, StoreUnfit, Sums
 
 _encode = msgspec.msgpack.Encoder().encode
+_integers = msgspec.json.Decoder(list[int]).decode
+_NO_INTEGER = "redis holds a counter that is no integer: somebody else wrote to it"
 
 PUT_CELLS = 4000
 """How many cells one call sets: about 3 ms of the server's time."""
@@ -112,6 +114,50 @@ def pack_read(keys: Keys, wanted: Read) -> Call:
     )
 
 
+class PackedLook(NamedTuple):
+    """What is the same in every call of ``look.lua`` for a Look, without its keys; ``ends``: where each window's values
+    end among all of them."""
+
+    call: Call
+    ends: list[int]
+
+    def of(self, keys: Sequence[str]) -> Call:
+        """The call for these keys."""
+        return Call(self.call.keys, [*self.call.args, *map(str.encode, keys)])
+
+
+def pack_look(keys: Keys, look: Look) -> PackedLook:
+    """See ``look.lua``."""
+    slots = [(window.key, name, heads) for window in look.windows for name, heads in window.slots]
+    lists = {heads: place for place, heads in enumerate(dict.fromkeys(heads for _, _, heads in slots), 1)}
+    plan = _encode({
+        "docs": len(look.tenants),
+        "heads": list(lists),
+        "slots": list(chain.from_iterable((lists[heads], key + 1) for key, _, heads in slots)),
+    })  # fmt: skip
+    sizes = (sum(len(heads) for _, heads in window.slots) for window in look.windows)
+    names = [keys.mark, *map(keys.tenant, look.tenants), *(keys.slot(name) for _, name, _ in slots)]
+    return PackedLook(Call(names, [plan]), list(accumulate(sizes)))
+
+
+def unpack_sums(look: Look, ends: Sequence[int], reply: tuple[bytes | None, list[bytes | None], bytes]) -> Sums:
+    """The reply of ``look.lua``; StoreUnfit for what is no integer."""
+    mark, docs, values = reply
+    try:
+        cells = _integers(values)
+        require_cells(cells)
+    except (msgspec.MsgspecError, OverflowError):
+        raise StoreUnfit(_NO_INTEGER) from None
+    if len(cells) != (ends[-1] if ends else 0):
+        raise StoreUnfit(_NO_INTEGER)
+    sums, first = [], 0
+    for end in ends:
+        sums += [sum(cells[first:end:2]), sum(cells[first + 1 : end : 2])]
+        first = end
+    tenants = {name: found for name, found in zip(look.tenants, docs, strict=True) if found is not None}
+    return Sums(unpack_mark(mark), tenants, sums)
+
+
 class ReadReply(NamedTuple):
     """The reply of ``read.lua``, in its order."""
 
@@ -147,7 +193,7 @@ def to_integers(values: Iterable[bytes | None]) -> list[int]:
         numbers = [0 if value is None else int(value) for value in values]
         require_cells(numbers)
     except (ValueError, OverflowError):
-        raise StoreUnfit("redis holds a counter that is no integer: somebody else wrote to it") from None
+        raise StoreUnfit(_NO_INTEGER) from None
     return numbers
 
 

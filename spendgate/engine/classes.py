@@ -84,12 +84,14 @@ class Classes:
         found = self._ids.get(values)
         return self._add(values) if found is None else found
 
-    def trim(self) -> None:
-        """Forget all classes if there are too many; class numbers given out before are void then."""
-        if len(self._ids) > MAX_CLASSES:
-            self._ids.clear()
-            self._same.clear()
-            self._arrays = None
+    def trim(self) -> bool:
+        """Forget all classes if there are too many, and say so; class numbers given out before are void then."""
+        if len(self._ids) <= MAX_CLASSES:
+            return False
+        self._ids.clear()
+        self._same.clear()
+        self._arrays = None
+        return True
 
     def arrays(self) -> ClassArrays:
         """All classes as arrays."""

@@ -61,6 +61,11 @@ def advance(clock: Clock, settings: Settings, received_ms: Int, time_ms: Int) ->
     )
 
 
+def late_horizon_ms(clock: Clock, settings: Settings) -> int:
+    """The horizon behind which a record is late that raises the watermark no further."""
+    return max(clock.watermark_ms - settings.grace_hours * HOUR_MS, clock.late_ms)
+
+
 def _after(clock: Clock, watermark: Int, late_horizon: Int, duplicate_hour: Int) -> Clock:
     if not len(watermark):
         return clock

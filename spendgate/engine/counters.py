@@ -75,6 +75,11 @@ class Counters:
     _keys: dict[tuple[str, ...], dict[tuple[str | None, ...], int]] = field(default_factory=dict)
     _key_texts: list[str] = field(default_factory=list)
 
+    @classmethod
+    def of_slots(cls, count: int, view_slots: Int) -> "Counters":
+        """So many slots, and the views on them, whose numbers the caller gives out."""
+        return cls(new_table(1), _new_cells(count), new_table(1), view_slots)
+
     def number(self, staging: str, rule: int) -> int:
         """The number of the counter of a staging's rule."""
         known = self._numbers.get((staging, rule))

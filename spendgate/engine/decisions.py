@@ -11,7 +11,6 @@ from xxhash import xxh3_64_hexdigest
 from spendgate.engine.batch import UNKNOWN, Batch, Records
 from spendgate.engine.calls import EPOCH, Calls
 from spendgate.engine.compile import Program
-from spendgate.engine.counters import Counters
 from spendgate.engine.decide import UNPRICED
 from spendgate.engine.rules import BOUNDARY, BUDGET, CALENDAR, REVIEW, ROLLING, Int
 from spendgate.engine.version import ENGINE_VERSION
@@ -41,13 +40,13 @@ class Judgement(NamedTuple):
 
 
 def decisions_of(
-    tenant: str, source: Source, heads: "Heads", counters: Counters, judged: Judgement, all_reasons: bool,
+    tenant: str, source: Source, heads: "Heads", text: Callable[[int], str], judged: Judgement, all_reasons: bool,
     decided_at: datetime,
 ) -> list[Decision]:  # fmt: skip
-    """One decision for each call that is no duplicate, in log order."""
+    """One decision for each call that is no duplicate, in log order. ``text``: of a key's number."""
     program = heads.program
     listed = listed_pairs(program, judged.batch, all_reasons)
-    reasons = reasons_of(heads, judged.batch, listed, counters.key_text)
+    reasons = reasons_of(heads, judged.batch, listed, text)
     bounds = np.searchsorted(listed, judged.batch.first).tolist()
     head = id_head(tenant, source, program)
     topic, partition, name = source.topic, source.partition, program.name

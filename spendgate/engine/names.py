@@ -1,12 +1,26 @@
 """What counters are called in a store: slots, fields, and when no verdict can read a slot any more."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from spendgate.engine.compile import Program
-from spendgate.engine.counters import TOTAL, Counters, Slot
+from spendgate.engine.counters import TOTAL, VIEW, Counters, Slot
 from spendgate.engine.rules import CALENDAR, LIFETIME, ROLLING
 from spendgate.engine.windows import BLOCK, BUCKETS
 
 NEVER = 2**53
 """The expiry (ms) of a lifetime slot: later than any horizon."""
+
+Heads = tuple[str, ...]
+"""What the names of some fields begin with, of admitted and recorded sums in turn; a key ends them."""
+
+
+class Window(NamedTuple):
+    """What is added up for one budget, for any key: by the name of each slot the heads of fields. ``key``: which of the
+    keys that are asked for ends them."""
+
+    key: int
+    slots: tuple[tuple[str, Heads], ...]
 
 
 class SlotNames:
@@ -55,6 +69,12 @@ class SlotNames:
         """The fields of the admitted and the recorded total of a key in a rolling slot."""
         return self._texts(key, TOTAL)
 
+    def window(self, row: int, window: int) -> Window:
+        """The window of a budget in row ``row``: that which starts at ``window`` (ms), or ends with that bucket."""
+        prefix, rule = self.prefix(row), self._program.rules.rows[row]
+        slots = _blocks(window) if rule["window"] == ROLLING else ((window, _heads(0, 1)),)
+        return Window(int(rule["group"]), tuple((f"{prefix}{place}", heads) for place, heads in slots))
+
     def prefix(self, row: int) -> str:
         """What the names of all slots of a rule begin with; the window follows."""
         known = self._prefixes.get(row)
@@ -72,9 +92,8 @@ class SlotNames:
         known = self._shared.get((key, bucket))
         if known is None:
             text = self._counters.key_text(key)
-            known = self._shared[key, bucket] = (
-                (f"A {text}", f"R {text}") if bucket == TOTAL else (f"a{bucket} {text}", f"r{bucket} {text}")
-            )
+            admitted, recorded = _TOTALS if bucket == TOTAL else _heads(bucket, bucket + 1)
+            known = self._shared[key, bucket] = (admitted + text, recorded + text)
         return known
 
     def buckets(self, slot: int) -> range:
@@ -98,6 +117,22 @@ class SlotNames:
             table.cover(slot.window, slot.window)
             return table.window_of(slot.window)[1]
         return (BLOCK * slot.window + BLOCK - 1 + BUCKETS) * int(rules["width_ms"][row])
+
+
+_TOTALS: Heads = ("A ", "R ")
+
+
+@lru_cache(maxsize=512)
+def _heads(first: int, last: int) -> Heads:
+    """Of the buckets ``first`` to ``last`` of a slot, the last one not among them."""
+    return tuple(f"{which}{bucket} " for bucket in range(first, last) for which in "ar")
+
+
+def _blocks(bucket: int) -> list[tuple[int, Heads]]:
+    """The blocks of the rolling window that ends with ``bucket``: all of those within it, and parts of two."""
+    youngest, end = bucket // BLOCK, bucket % BLOCK + 1
+    found = [(youngest, _heads(0, end)), *((youngest - back, _TOTALS) for back in range(1, VIEW - 1))]
+    return found if end == BLOCK else [*found, (youngest - VIEW + 1, _heads(end, BLOCK))]
 
 
 def staging_prefix(tenant: str, staging: str) -> str:

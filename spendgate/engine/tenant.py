@@ -5,7 +5,7 @@ answer, ``judge`` decides and says what that did to the counters. The caller doe
 fails, it throws the judge away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -182,9 +182,13 @@ class Tenant:
 
     def decisions(self, source: Source, judged: Judgement, decided_at: datetime) -> list[Decision]:
         """The decisions of a judged batch, in log order."""
-        return decisions_of(
-            self.name, source, self._heads, self.counters, judged, self.settings.reasons == "all", decided_at
-        )
+        return self.decisions_under(self.counters.key_text, source, judged, decided_at)
+
+    def decisions_under(
+        self, text: Callable[[int], str], source: Source, judged: Judgement, decided_at: datetime
+    ) -> list[Decision]:
+        """As ``decisions``, where keys have numbers of their own; ``text``: a key's."""
+        return decisions_of(self.name, source, self._heads, text, judged, self.settings.reasons == "all", decided_at)
 
     def _after(self, prepared: Prepared) -> TenantDocument:
         return msgspec.structs.replace(

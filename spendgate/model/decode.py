@@ -145,15 +145,15 @@ def _fault_of(index: int, item: bytes, error: Exception) -> Fault:
         return Fault(index, "not_an_event", None, "a JSON object")
     if b"activation" in item and _is_activation(item):
         return Fault(index, "activation_in_batch", None, "an activation as a message of its own")
-    return _explain(index, str(error))
+    return explain(index, str(error))
 
 
-def _explain(index: int, message: str) -> Fault:
-    """msgspec's message in our words. It may quote a value, so only its shape is used."""
+def explain(index: int, message: str) -> Fault:
+    """The message of a ``ValidationError`` in our words. It may quote a value, so only its shape is used."""
     if found := _OBJECT.fullmatch(message):
         if found.group(1) == "missing required":
             return Fault(index, "missing_field", echo_field(found.group(2)), "the field to be there")
-        return Fault(index, "unknown_field", echo_field(found.group(2)), "a field of the event schema")
+        return Fault(index, "unknown_field", echo_field(found.group(2)), "a field of the schema")
     where = _WHERE.search(message)
     field = echo_field(where.group(1)) if where and where.group(1) else None
     if "Invalid enum value" in message:
@@ -217,7 +217,7 @@ def _decode_activation(tenant: str, value: bytes) -> Decoded:
     try:
         activation = _activation.decode(value)
     except UNREADABLE as error:
-        found = _explain(0, str(error))
+        found = explain(0, str(error))
         return Decoded(tenant, [], [], [Fault(0, "bad_activation", found.field, found.expected)])
     expected = _missing_from(activation, tenant)
     if expected is not None:

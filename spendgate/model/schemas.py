@@ -44,32 +44,32 @@ class _Untitled(GenerateJsonSchema):
 
 def enforcement_schema() -> Schema:
     """The schema of an enforcement record on the wire."""
-    return _of_struct(Enforcement)
+    return of_struct(Enforcement)
 
 
 def event_schema() -> Schema:
     """The schema of an event on the wire."""
-    return _of_struct(Event)
+    return of_struct(Event)
 
 
 def activation_schema() -> Schema:
     """The schema of an activation on the wire."""
-    return _of_struct(Activation)
+    return of_struct(Activation)
 
 
 def alert_schema() -> Schema:
     """The schema of an alert, as a webhook gets it."""
-    return _of_struct(AlertMessage)
+    return of_struct(AlertMessage)
 
 
 def check_schema() -> Schema:
     """The schema of a check on the wire."""
-    return _of_struct(Check)
+    return of_struct(Check)
 
 
 def decision_schema() -> Schema:
     """The schema of a decision on the wire."""
-    return _of_struct(Decision)
+    return of_struct(Decision)
 
 
 def policy_schema() -> Schema:
@@ -79,7 +79,7 @@ def policy_schema() -> Schema:
 
 def reconciliation_schema() -> Schema:
     """The schema of a reconciliation on the wire."""
-    return _of_struct(Reconciliation)
+    return of_struct(Reconciliation)
 
 
 def privacy_schema() -> Schema:
@@ -89,7 +89,7 @@ def privacy_schema() -> Schema:
 
 def review_schema() -> Schema:
     """The schema of an answered review on the wire."""
-    return _of_struct(ReviewRecord)
+    return of_struct(ReviewRecord)
 
 
 SCHEMAS: dict[str, Callable[[], Schema]] = {
@@ -162,7 +162,8 @@ def _stored(directory: Path, name: str) -> str | None:
         return None
 
 
-def _of_struct(struct: type[msgspec.Struct]) -> Schema:
+def of_struct(struct: type[msgspec.Struct]) -> Schema:
+    """The schema of a document that crosses a wire."""
     return {"$schema": DIALECT, **_named(_flat_prose(msgspec.json.schema(struct)))}
 
 

@@ -129,8 +129,8 @@ class Owing:
         events = events_of(owed.events.select(list(NEEDED)).take(rows))
         places = owed.offsets[rows].tolist(), owed.indexes[rows].tolist(), owed.received_ms[rows].tolist()
         part = Judgement(Calls(*places, events), taken(owed.judged.batch, rows), owed.judged.timed.skewed[rows])
-        heads, counters = Heads(owed.judged.program), self._judge.counters
-        return decisions_of(self._tenant, self._source, heads, counters, part, owed.all_reasons, NEVER)
+        heads, text = Heads(owed.judged.program), self._judge.counters.key_text
+        return decisions_of(self._tenant, self._source, heads, text, part, owed.all_reasons, NEVER)
 
     def _reasons(self, judged: LogBatch, listed: Int) -> Reasons:
         """As ``engine.decisions.reasons_of``, in numbers."""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spendgate.engine.names import Window
 from tests.counters.conftest import Fresh
-from window_counters.protocol import Change, CounterStore, Mark, PartitionId, Read, Snapshot
+from window_counters.protocol import Change, CounterStore, Look, Mark, PartitionId, Read, Snapshot, Sums
 
 pytestmark = pytest.mark.asyncio
 
@@ -152,6 +153,44 @@ async def test_increments_sum_like_a_plain_dict(
     snapshot = await store.read(partition, Read(cells={slot: list(cells) for slot, cells in sums.items()}))
     assert snapshot.cells == {slot: list(cells.values()) for slot, cells in sums.items()}
     assert await store.dump(partition, list(sums)) == sums
+
+
+CELLS = st.integers(0, 10) | st.sampled_from([10**9, 2**53 + 1, 2**62, 2**63 - 1])
+
+
+@FEW
+@given(
+    held=st.dictionaries(st.sampled_from(["s", "t"]), st.dictionaries(HOSTILE, CELLS, max_size=8), min_size=1),
+    heads=st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1, max_size=3),
+    keys=st.lists(HOSTILE, min_size=1, max_size=3), repeats=st.integers(1, 3),
+)  # fmt: skip
+async def test_windows_add_up_exactly_for_every_key(
+    store: CounterStore, fresh: Fresh, held: dict[str, dict[str, int]], heads: list[tuple[str, str]], keys: list[str],
+    repeats: int,
+) -> None:  # fmt: skip
+    partition, flat = fresh(), tuple(head for pair in heads for head in pair)
+    named = {head + key: 2**62 + n for n, (head, key) in enumerate((h, k) for h in flat for k in keys)}
+    cells = {slot: named | fields for slot, fields in held.items()}
+    await store.put(partition, cells)
+    await must_apply(store, partition, Change(mark=mark(3), tenants={"acme": b"{}"}))
+    slots = tuple((slot, flat) for slot in [*held, "absent"])
+    look = Look(["acme", "nobody"], [Window(place, slots * repeats) for place in range(len(keys))])
+    expected = [
+        repeats * sum(fields[head + key] for fields in cells.values() for head in flat[which::2])
+        for key in keys
+        for which in (0, 1)
+    ]
+    for _ in range(2):
+        assert await store.sums(partition, look, keys) == Sums(mark(3), {"acme": b"{}"}, expected)
+    reversed_keys = keys[::-1]
+    again = await store.sums(partition, look, reversed_keys)
+    assert again.sums[:2] == expected[-2:]
+
+
+async def test_a_look_at_a_fresh_partition_finds_nothing(store: CounterStore, partition: PartitionId) -> None:
+    window = Window(0, (("s", ("a0 ", "r0 ")),))
+    assert await store.sums(partition, Look(["acme"], [window]), ["all"]) == Sums(None, {}, [0, 0])
+    assert await store.sums(partition, Look([], []), []) == Sums(None, {}, [])
 
 
 @FEW

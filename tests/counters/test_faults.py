@@ -9,8 +9,9 @@ import pytest
 from redis.exceptions import RedisError
 
 from dev.redis_process import RedisProcess
+from spendgate.engine.names import Window
 from tests.counters.conftest import Servers, admin
-from window_counters.protocol import Change, Mark, PartitionId, Read, StoreUnavailable, StoreUnfit
+from window_counters.protocol import Change, Look, Mark, PartitionId, Read, StoreUnavailable, StoreUnfit
 from window_counters.redis_store import RedisStore
 
 pytestmark = pytest.mark.asyncio
@@ -27,6 +28,7 @@ Call = Callable[[RedisStore], Awaitable[object]]
 CALLS: dict[str, Call] = {
     "check_fit": lambda store: store.check_fit(),
     "read": lambda store: store.read(HOME, LOOK),
+    "sums": lambda store: store.sums(HOME, Look([], [Window(0, (("s", ("f", "g")),))]), [""]),
     "apply": lambda store: store.apply(HOME, None, ONE),
     "put": lambda store: store.put(HOME, {"s": {"f": 1}}),
     "slots": lambda store: store.slots(HOME, "acme", ""),
@@ -298,7 +300,7 @@ async def test_a_counter_that_is_no_integer_is_unfit(lent_server: RedisProcess, 
     with admin(lent_server) as client:
         client.hset(SLOT, "f", value)
     async with opened(lent_server, 5) as store:
-        calls: list[Call] = [CALLS["read"], CALLS["dump"], lambda store: store.apply(HOME, None, ONE)]
+        calls: list[Call] = [CALLS["read"], CALLS["sums"], CALLS["dump"], lambda store: store.apply(HOME, None, ONE)]
         for call in calls:
             with pytest.raises(StoreUnfit, match="no integer"):
                 await call(store)
