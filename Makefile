@@ -9,7 +9,7 @@ TESTS ?= tests
 PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure test-peers lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,9 @@ test-pure: $(STAMP) ## The tests that need no server, with fewer examples (HYPOT
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest peers $(ARGS)
+
+fuzz: $(PEERS) ## Hunt for inputs that break a parser's law (TARGET=, SECONDS=60 for each)
+	$(BIN)/python -m tests.fuzz.hunt $(TARGET) --seconds $(or $(SECONDS),60)
 
 lint: $(STAMP) ## Style, types, import contracts, schemas
 	$(BIN)/ruff check .

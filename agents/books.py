@@ -19,7 +19,7 @@ from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.event_rows import Place, logged_batch
 from spendgate.ledger.rejection_rows import read_rejection, rejection_batch_of
 from spendgate.model.activation import Activation
-from spendgate.model.decision import Decision
+from spendgate.model.decision import Decision, read_decisions
 from spendgate.model.topics import Topic
 from spendgate.simulate.checkpoint import decode_state
 from spendgate.simulate.checkpoints import Start, latest
@@ -179,6 +179,13 @@ class RecordBook(Book):
         yield Page(self._kind.table, self._batches, self.first)
 
 
-DECISIONS = Kind("decisions", msgspec.json.Decoder(list[Decision]).decode, decision_batch_of)
+def _decisions(value: bytes) -> list[Decision]:
+    found = read_decisions(value)
+    if found is None:
+        raise msgspec.DecodeError("expected decisions")
+    return found
+
+
+DECISIONS = Kind("decisions", _decisions, decision_batch_of)
 CHECKS = Kind("checks", lambda value: [read_check(value)], check_batch_of)
 REJECTIONS = Kind("rejections", lambda value: [read_rejection(value)], rejection_batch_of)

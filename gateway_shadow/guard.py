@@ -108,10 +108,11 @@ async def body_of(request: Request, limits: Limits) -> bytes:
         return body
     if encoding != "gzip":
         raise Problem(415, "bad_encoding", "Content-Encoding: expected gzip, or none")
-    return await asyncio.to_thread(_unzipped, body, limits.unpacked_bytes)
+    return await asyncio.to_thread(unzipped, body, limits.unpacked_bytes)
 
 
-def _unzipped(body: bytes, most_bytes: int) -> bytes:
+def unzipped(body: bytes, most_bytes: int) -> bytes:
+    """What a body in gzip holds. Raises Problem, also where that is more than ``most_bytes``."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
         found = unpacker.decompress(body, most_bytes + 1)

@@ -11,11 +11,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from spendgate.model.decision import Decision
+from spendgate.model.decision import Decision, read_decisions
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +22,6 @@ MOST_WAITING = 2_000
 """Decisions that wait for one who watches; what comes then is left out."""
 MOST_A_TENANT = 50
 AGAIN_S = 2.0
-_decode = msgspec.json.Decoder(list[Decision]).decode
 
 
 class Gap(NamedTuple):
@@ -124,11 +122,9 @@ class Live:
         watchers = [each for each in self._watchers if each.tenant == tenant]
         if not watchers:
             return
-        try:
-            decisions = _decode(value)
-        except msgspec.MsgspecError:
+        decisions = read_decisions(value)
+        if decisions is None:
             log.warning("a message of decisions cannot be read")
-            return
-        for decision in decisions:
+        for decision in decisions or ():
             for watcher in watchers:
                 watcher.tell(decision)

@@ -80,7 +80,17 @@ def parse(text: str) -> Parts | None:
         return None
     if not body.startswith(PREFIX) or check != _check(body):
         return None
-    return Parts(body[len(PREFIX) : len(PREFIX) + _ID_CHARS], body[-_SECRET_CHARS:])
+    parts = Parts(body[len(PREFIX) : len(PREFIX) + _ID_CHARS], body[-_SECRET_CHARS:])
+    return parts if body == _body(parts) else None
+
+
+def text_of(parts: Parts) -> str:
+    """The one text that has these parts."""
+    return _body(parts) + _check(_body(parts))
+
+
+def _body(parts: Parts) -> str:
+    return f"{PREFIX}{parts.id}_{parts.secret}"
 
 
 def sha256_text(secret: str) -> str:
@@ -110,8 +120,7 @@ def create(
     )
     change.connection.execute(insert(api_keys).values(**key._asdict()))
     change.note("create", f"key {id_}", None, {"person": person, "role": role, "expires_ms": expires_ms})
-    body = f"{PREFIX}{id_}_{secret}"
-    return Shown(key, body + _check(body))
+    return Shown(key, text_of(Parts(id_, secret)))
 
 
 def rotate(change: Change, id_: str, overlap_ms: int, expires_ms: int | None = None) -> Shown:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, and_, select
 
 from policy_store import alerts, reviews
@@ -15,14 +14,12 @@ from policy_store.crossings import Crossing, crossings
 from policy_store.database import Database
 from policy_store.tables import stagings, versions
 from spendgate.model.canonical import from_canonical
-from spendgate.model.decision import Decision
+from spendgate.model.decision import Decision, read_decisions
 from spendgate.model.policy import Policy
 
 _SIGNS = (b'"review"', b'"alerts"', b'"over_cap"')
 """What stands in a message that holds anything for the store; most hold approvals alone, and are not decoded."""
 _MOST_KNOWN = 10_000
-
-_decode = msgspec.json.Decoder(list[Decision]).decode
 
 
 class Taken(NamedTuple):
@@ -82,10 +79,9 @@ def _read(values: Iterable[bytes | None]) -> tuple[list[Decision], int]:
     for value in values:
         if value is None or not any(sign in value for sign in _SIGNS):
             continue
-        try:
-            found += _decode(value)
-        except (msgspec.DecodeError, RecursionError):
-            unreadable += 1
+        decisions = read_decisions(value)
+        found += decisions or []
+        unreadable += decisions is None
     return found, unreadable
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from spendgate.model.unreadable import UNREADABLE
 from window_counters.keys import Keys
 from window_counters.limits import MAX_DUE, pack_identities, require_cells, require_change
 from window_counters.protocol import Change, Look, Mark, Read, Snapshot, StoreUnfit, Sums
@@ -146,7 +147,7 @@ def unpack_sums(look: Look, ends: Sequence[int], reply: tuple[bytes | None, list
     try:
         cells = _integers(values)
         require_cells(cells)
-    except (msgspec.MsgspecError, OverflowError):
+    except (*UNREADABLE, OverflowError):
         raise StoreUnfit(_NO_INTEGER) from None
     if len(cells) != (ends[-1] if ends else 0):
         raise StoreUnfit(_NO_INTEGER)

@@ -16,7 +16,7 @@ from spendgate.ledger.reader_cloudevents import CloudEvents
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import ROW, Refused
 from spendgate.ledger.reader_rows import Dropped, Row, decode_exact
-from spendgate.model.decode import UNREADABLE
+from spendgate.model.unreadable import UNREADABLE
 
 OWN = "spendgate."
 PROMPT, RESPONSE = ("prompt", "messages", "input"), ("response", "completion", "output")

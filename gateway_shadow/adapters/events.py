@@ -13,9 +13,10 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from gateway_shadow.adapters.found import BadBody, Content, Found, ItemProblem
-from spendgate.model.decode import UNREADABLE, decode_message
+from spendgate.model.decode import decode_message
 from spendgate.model.event import MAX_EVENTS_PER_MESSAGE, Event, encode_events
 from spendgate.model.text import Name
+from spendgate.model.unreadable import UNREADABLE
 
 SOURCE = "http"
 """The source of an event that names none."""

@@ -9,7 +9,7 @@ from spendgate.ledger.reader_litellm import LiteLLM
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import ROW, Refused
 from spendgate.ledger.reader_rows import Dropped, Row, call_of, decode_exact
-from spendgate.model.decode import UNREADABLE
+from spendgate.model.unreadable import UNREADABLE
 
 SOURCE = "litellm"
 PROMPT, RESPONSE = "messages", "response"

@@ -17,7 +17,7 @@ from gateway_shadow.adapters.otlp_content import contents_of
 from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_otel import OTel
 from spendgate.ledger.reader_rows import Dropped, Row, decode_exact
-from spendgate.model.decode import UNREADABLE
+from spendgate.model.unreadable import UNREADABLE
 
 SOURCE = "otel"
 _SCALARS = {

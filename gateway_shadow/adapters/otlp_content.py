@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway_shadow.adapters.found import Content
 from spendgate.ledger.reader_rows import decode_exact
-from spendgate.model.decode import UNREADABLE
+from spendgate.model.unreadable import UNREADABLE
 
 PROMPT = (
     "gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.prompt", "traceloop.entity.input", "llm.prompts",

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from spendgate.model.decode import UNREADABLE
+from spendgate.model.unreadable import UNREADABLE
 
 FORM = "hmac-sha256"
 _encode = msgspec.json.Encoder(order="sorted", decimal_format="number").encode

@@ -6,15 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 
-import msgspec
-
-from spendgate.model.decision import Decision
+from spendgate.model.decision import Decision, read_decisions
 
 REMEMBERED = 200_000
 """Ids kept for dropping repeats. A repeat follows closely: a worker does again what it did before a fault."""
-
-_decode_one = msgspec.json.Decoder(Decision).decode
-_decode_many = msgspec.json.Decoder(list[Decision]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +46,10 @@ class Feed:
                     yield decision
 
     def _decoded(self, value: bytes | None) -> list[Decision]:
-        try:
-            if value is not None:
-                return _decode_many(value) if value.lstrip()[:1] == b"[" else [_decode_one(value)]
-        except (msgspec.DecodeError, RecursionError):
-            pass
-        self.unreadable += 1
-        return []
+        found = None if value is None else read_decisions(value if value.lstrip()[:1] == b"[" else b"[%b]" % value)
+        if found is None:
+            self.unreadable += 1
+        return found or []
 
     def _is_new(self, decision_id: str) -> bool:
         if decision_id in self._seen:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from spendgate.ledger.reader_folder import content_of
 from spendgate.ledger.reader_options import ReadOptions
+from spendgate.model.unreadable import UNREADABLE
 
 SUFFIX = ".spendgate-sent"
 
@@ -57,10 +58,7 @@ def load(path: Path, target: Target) -> Progress | None:
     """The progress kept in ``path`` if it is of this very target."""
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=Progress)
-    except (
-        FileNotFoundError,
-        msgspec.DecodeError,
-    ):  # one that cannot be read says nothing: all is sent again
+    except (FileNotFoundError, *UNREADABLE):  # one that cannot be read says nothing: all is sent again
         return None
     return kept if kept.target == target else None
 

@@ -9,6 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypeAlias
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -18,6 +19,7 @@ MAX_BYTES = 64 << 20
 MAX_YAML_BYTES = 4 << 20
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 64
+_TOO_DEEP = f"expected at most {MAX_DEPTH} levels"
 _TRUE = ("true", "True", "TRUE")
 
 
@@ -45,7 +47,7 @@ def _read_json(text: str) -> Data:
             json.loads(text, parse_float=_decimal, parse_int=_whole, parse_constant=_decimal, object_pairs_hook=_once)
         )
     except RecursionError:
-        raise NotImportable(f"expected at most {MAX_DEPTH} levels") from None
+        raise NotImportable(_TOO_DEEP) from None
     except json.JSONDecodeError as error:
         if len(text) <= MAX_YAML_BYTES and (found := _flow_style(text)) is not None:
             return found
@@ -63,7 +65,7 @@ def _flow_style(text: str) -> Data:
 
 def _shallow(data: Data, depth: int = 0) -> Data:
     if depth > MAX_DEPTH:
-        raise NotImportable(f"expected at most {MAX_DEPTH} levels")
+        raise NotImportable(_TOO_DEEP)
     for each in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
         _shallow(each, depth + 1)
     return data
@@ -92,13 +94,23 @@ def _read_yaml(text: str) -> list[Data]:
     if len(text) > MAX_YAML_BYTES:
         raise NotImportable(f"expected at most {MAX_YAML_BYTES >> 20} MiB of YAML; write it as JSON")
     try:
-        return [_Nodes().data(node) for node in YAML(typ="safe", pure=True).compose_all(text) if node is not None]
+        return [_Nodes().data(node) for node in _yaml().compose_all(text) if node is not None]
+    except MaxDepthExceededError:
+        raise NotImportable(_TOO_DEEP) from None
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         raise NotImportable(f"{where}expected valid YAML or JSON") from None
     except (ValueError, OverflowError, RecursionError) as error:
         raise error if isinstance(error, NotImportable) else NotImportable("expected valid YAML or JSON") from None
+
+
+def _yaml() -> YAML:
+    """A parser that goes no deeper than is read: its time grows with the depth of what it stands in."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH
+    yaml.composer.warn_double_anchors = False  # a later anchor of the same name is the one that counts
+    return yaml
 
 
 class _Nodes:

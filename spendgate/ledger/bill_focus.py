@@ -4,16 +4,15 @@ Source of the columns: the FinOps Open Cost and Usage Specification. Names of pr
 and later, where ``ServiceProviderName`` took the place of ``ProviderName`` and ``PublisherName``.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 from xxhash import xxh3_128_intdigest
 
-from spendgate.ledger.reader_csv import delimiter_of
+from spendgate.ledger.reader_csv import header_names
 from spendgate.ledger.reader_lines import Lines
 from spendgate.ledger.reader_problem import InputError, Refused, RowProblem, nearest
 from spendgate.ledger.reader_rows import Row, csv_rows
@@ -65,23 +64,28 @@ def read_bill(path: Path, on_refused: Callable[[Refused], None] | None = None) -
     Raises InputError for a file that is no FOCUS export, for currencies that differ or are not USD, and OSError.
     """
     with path.open("rb") as file:
-        stream = Stream(file)
-        rows = stream.told(_parquet_rows(stream) if stream.is_parquet else _csv_rows(stream))
-        currency: str | None = None
-        for row in rows:
-            line = row if isinstance(row, Refused) else _line(row)
-            if isinstance(line, Refused):
-                if on_refused is not None:
-                    on_refused(line)
-                continue
-            currency = checked_currency("BillingCurrency", line.currency, currency)
-            yield line
+        yield from lines_of_bill(file, on_refused)
+
+
+def lines_of_bill(file: BinaryIO, on_refused: Callable[[Refused], None] | None = None) -> Iterator[BillLine]:
+    """As ``read_bill``, from a stream."""
+    stream = Stream(file)
+    rows = stream.told(_parquet_rows(stream) if stream.is_parquet else _csv_rows(stream))
+    currency: str | None = None
+    for row in rows:
+        line = row if isinstance(row, Refused) else _line(row)
+        if isinstance(line, Refused):
+            if on_refused is not None:
+                on_refused(line)
+            continue
+        currency = checked_currency("BillingCurrency", line.currency, currency)
+        yield line
 
 
 def _csv_rows(stream: Stream) -> Iterator[Row | Refused]:
     lines = Lines(stream.text)
     header = next(lines, b"").decode("utf-8", "replace").strip()
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter_of(header)), [])]
+    names = header_names(header)
     _check_columns(names)
     return csv_rows(lines, header, names)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from spendgate.ledger.reader_lines import Lines
 from spendgate.ledger.reader_options import DEFAULT_TENANT, ReadOptions
-from spendgate.ledger.reader_problem import ROW, Refused
+from spendgate.ledger.reader_problem import EARLIEST, LATEST, ROW, Refused
 from spendgate.ledger.sample import TraceRule
 from spendgate.model.event import Event
 
@@ -36,7 +36,7 @@ def _parse(raw: bytes) -> tuple[datetime, int, int] | None:
     if row is None:
         return None
     try:
-        time = datetime.fromisoformat((row[1] + (row[2] or b"")).decode())
+        time = datetime.fromisoformat((row[1] + (row[2] or b"")).decode()).replace(tzinfo=UTC)
     except ValueError:
         return None
-    return time.replace(tzinfo=UTC), int(row[3]), int(row[4])
+    return (time, int(row[3]), int(row[4])) if EARLIEST <= time < LATEST else None

@@ -125,6 +125,14 @@ def delimiter_of(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
+def header_names(header: str) -> list[str]:
+    """The columns that a header names. Raises InputError."""
+    try:
+        return [name.strip() for name in next(csv.reader([header], delimiter=delimiter_of(header)), [])]
+    except csv.Error:
+        raise InputError("line 1: expected a header of column names on one line") from None
+
+
 def read_csv(lines: Lines, header: str, columns: Columns, options: ReadOptions) -> Iterator[Event | Refused]:
     """The events of the rows after the header. A time without an offset is UTC."""
     for cells in cells_of(lines, header):

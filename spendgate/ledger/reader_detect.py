@@ -1,9 +1,7 @@
 """What a file is, by how it begins."""
 
-import csv
-
 from spendgate.ledger.reader_azure import HEADER
-from spendgate.ledger.reader_csv import delimiter_of
+from spendgate.ledger.reader_csv import header_names
 from spendgate.ledger.reader_documents import first_keys
 from spendgate.ledger.reader_litellm import is_litellm
 from spendgate.ledger.reader_options import Format
@@ -27,7 +25,7 @@ def detect(stream: Stream) -> Format:
     if first.strip() == HEADER.encode():
         return "azure"
     header = first.decode("utf-8", "replace").strip()
-    return detect_columns({each.strip() for each in next(csv.reader([header], delimiter=delimiter_of(header)), [])})
+    return detect_columns(set(header_names(header)))
 
 
 def detect_columns(names: set[str]) -> Format:

@@ -20,6 +20,7 @@ from spendgate.ledger.reader_problem import (
 )
 from spendgate.model.event import Event
 from spendgate.model.money import MAX_COST_NANO_USD
+from spendgate.model.unreadable import UNREADABLE
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _EXPORTED = frozenset(PLACED)
@@ -38,14 +39,14 @@ def read_jsonl(lines: Lines, options: ReadOptions) -> Iterator[Event | Refused]:
             continue
         try:
             yield _finish(_decode_event(raw), options)
-        except (msgspec.DecodeError, RecursionError, RowProblem):
+        except (*UNREADABLE, RowProblem):
             yield from _with_care(raw, lines, options)
 
 
 def _with_care(raw: bytes, lines: Lines, options: ReadOptions) -> Iterator[Event | Refused]:
     try:
         document = _decode_any(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         yield Refused(lines.number, ROW, "one JSON object or array on one line")
         return
     rows = document if isinstance(document, list) else [document]

@@ -145,21 +145,25 @@ def _content(attribute: str) -> str | None:
 def _is_call(span: Span) -> bool:
     operation = value_of(span, "gen_ai.operation.name", "llm.request.type")
     if operation is not None:
-        return operation in CALLS
+        return isinstance(operation, str) and operation in CALLS
     if value_of(span, "traceloop.span.kind") is not None:
         return False
     return value_of(span, *_NAMES["model"]) is not None and value_of(span, *_COUNTS["input_tokens"]) is not None
 
 
 def _outer_calls(spans: Sequence[Span]) -> set[str]:
-    """Ids of calls that hold another call: a framework's span around its client's. The inner one counts."""
+    """Ids of calls that hold another call: a framework's span around its client's. The inner one counts.
+
+    What is above a span that was passed already has been passed too, so a chain of many is gone through once.
+    """
     parents = {_id(span): _id(span, "parentSpanId") for span in spans}
-    calls = {_id(span) for span in spans if _is_call(span)}
+    calls = dict.fromkeys(_id(span) for span in spans if _is_call(span))
     outer: set[str] = set()
+    passed: set[str] = set()
     for call in calls:
-        above, seen = parents.get(call), {call}
-        while above is not None and above not in seen:
-            seen.add(above)
+        above = parents.get(call)
+        while above is not None and above != call and above not in passed:
+            passed.add(above)
             if above in calls:
                 outer.add(above)
             above = parents.get(above)

@@ -35,7 +35,7 @@ class ParquetFile:
             texts = [field.name for field in plain.schema_arrow if pa.types.is_string(field.type)]
             repeating = [name for name in REPEATING if name in texts]
             self._file = pq.ParquetFile(stream, metadata=plain.metadata, read_dictionary=repeating)
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, ValueError):  # the last for names that are no UTF-8
             raise InputError("expected a whole Parquet file; this one may be half written") from None
         self.names: list[str] = list(self._file.schema_arrow.names)
         self.rows: int = self._file.metadata.num_rows

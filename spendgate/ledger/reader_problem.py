@@ -80,6 +80,7 @@ EXPECTED_OF = {name: _words(kind) for name, kind in FIELD_TYPES.items()}
 _TEXT_FIELDS = tuple(name for name, words in EXPECTED_OF.items() if words == EXPECTED)
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """Between which an event may have taken place; the later one is out."""
+COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
 _PLACE = re.compile(r"`\$\.([a-z_]+)`$", re.ASCII)
 
 
@@ -92,8 +93,9 @@ def problem_of(error: msgspec.ValidationError) -> RowProblem:
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """``; the nearest is X`` where one of the names is like ``name``, else nothing."""
-    by_lower = {other.lower(): other for other in names}
+    """``; the nearest is X`` where one of the names is like ``name`` and looks like a column's, else nothing: the first
+    line of a file without a header is data."""
+    by_lower = {other.lower(): other for other in names if COLUMN.fullmatch(other)}
     found = get_close_matches(name.lower(), by_lower, 1, 0.5)
     return f"; the nearest is {by_lower[found[0]]}" if found else ""
 

@@ -13,6 +13,7 @@ from spendgate.ledger.reader_options import ReadOptions
 from spendgate.ledger.reader_problem import ROW, Refused, RowProblem
 from spendgate.ledger.reader_values import readable_cost
 from spendgate.model.event import Event
+from spendgate.model.unreadable import UNREADABLE
 
 decode_exact = msgspec.json.Decoder(float_hook=Decimal).decode
 """JSON whose numbers with a fraction are decimals, digit by digit."""
@@ -53,7 +54,7 @@ def json_rows(documents: Iterable[Document | Refused], envelope: str | None = No
             continue
         try:
             found = decode_exact(document.raw)
-        except (msgspec.DecodeError, RecursionError, InvalidOperation):
+        except (*UNREADABLE, InvalidOperation):
             found = None
         if not isinstance(found, dict):
             yield Refused(document.line, ROW, "one JSON object")

@@ -12,6 +12,7 @@ import msgspec
 from spendgate.ledger.reader_problem import EXPECTED_OF, RowProblem
 from spendgate.model.money import MAX_COST_NANO_USD, MoneyError, nano_usd_of
 from spendgate.model.text import ALLOWED_CHARS, EXPECTED, MAX_CHARS, is_name
+from spendgate.model.unreadable import UNREADABLE
 
 LABELS = ("team", "employee", "customer", "project", "feature", "workflow", "agent", "task")
 """Fields that hold a name which people chose: written with percent codes where it needs them (decision 0008)."""
@@ -19,6 +20,7 @@ MAX_COUNT = 2**53 - 1
 _KEPT = frozenset(ALLOWED_CHARS) - {"%"}
 _DIGITS = re.compile(r"[0-9]{1,16}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_SECONDS_DIGITS = 12
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
@@ -114,11 +116,18 @@ def instant(value: object, field: str) -> datetime:
         if isinstance(value, str):
             return _utc(datetime.fromisoformat(value.strip()))
         if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
-            micros = int(Decimal(repr(value) if isinstance(value, float) else value) * 1_000_000)
-            return _EPOCH + timedelta(microseconds=micros)
-    except (ValueError, OverflowError, InvalidOperation):
+            return _EPOCH + timedelta(microseconds=_micros(value))
+    except (ValueError, OverflowError):
         pass
     raise RowProblem(field, "an ISO 8601 time, or seconds since 1970")
+
+
+def _micros(seconds: float | Decimal) -> int:
+    """Whole microseconds. Raises OverflowError for more than any instant has, before they are worked out."""
+    number = Decimal(repr(seconds) if isinstance(seconds, float) else seconds)
+    if not number.is_finite() or number.adjusted() > _MOST_SECONDS_DIGITS:
+        raise OverflowError
+    return int(number * 1_000_000)
 
 
 def _utc(moment: datetime) -> datetime:
@@ -162,7 +171,7 @@ def _json(value: object, field: str, expected: str) -> object:
         return value
     try:
         return _decode(value)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError, InvalidOperation):
+    except (*UNREADABLE, UnicodeEncodeError, InvalidOperation):
         raise RowProblem(field, expected) from None
 
 

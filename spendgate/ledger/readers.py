@@ -1,6 +1,5 @@
 """Events out of other people's files, whatever their format. A bad row never stops the rest."""
 
-import csv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 
 from spendgate.ledger.reader_azure import HEADER, read_azure
 from spendgate.ledger.reader_cloudevents import CloudEvents
-from spendgate.ledger.reader_csv import Columns, delimiter_of, read_csv
+from spendgate.ledger.reader_csv import Columns, header_names, read_csv
 from spendgate.ledger.reader_detect import detect, detect_columns
 from spendgate.ledger.reader_documents import Documents
 from spendgate.ledger.reader_folder import files_of
@@ -111,7 +110,7 @@ class Reading:
             if header != HEADER:
                 raise InputError(f"line 1: expected the header {HEADER}")
             return read_azure(lines, options)
-        names = [each.strip() for each in next(csv.reader([header], delimiter=delimiter_of(header)), [])]
+        names = header_names(header)
         if self.format == "litellm":
             known = LiteLLM(options, self._dropped).format
             self.ignored = [each for each in names if each not in (*COLUMNS, *CONTENT)]

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from spendgate.model.activation import PolicyHash, Stage
 from spendgate.model.text import Name
+from spendgate.model.unreadable import UNREADABLE
 
 State = Literal["staged", "ended"]
 
@@ -121,7 +122,7 @@ def _decode(kind: str, rest: str, value: bytes) -> Document | Announcement | Sta
                 return _decode_announcement(value)
             case "set":
                 return _decode_set(value)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise RecordError(f"{kind}: expected a record of its schema") from None
     raise RecordError("expected a key that starts with document:, staging: or set:")
 

@@ -6,6 +6,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from spendgate.model.unreadable import UNREADABLE
+
 Verdict = Literal["approve", "warn", "review", "deny"]
 VERDICTS: tuple[Verdict, ...] = ("approve", "warn", "review", "deny")
 """From the mildest to the worst; a verdict's code in the engine is its index here."""
@@ -86,3 +88,12 @@ class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
 
 
 encode_decisions = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Decision]).decode
+
+
+def read_decisions(value: bytes) -> list[Decision] | None:
+    """The decisions of one message; None for a message that holds none."""
+    try:
+        return _decode(value)
+    except UNREADABLE:
+        return None

@@ -11,6 +11,7 @@ from spendgate.model.activation import Activation
 from spendgate.model.event import MAX_EVENTS_PER_MESSAGE, Event
 from spendgate.model.partition import partition_of
 from spendgate.model.text import EXPECTED, all_allowed, echo_field, is_name
+from spendgate.model.unreadable import UNREADABLE
 
 ReasonCode = Literal[
     "no_key", "no_value", "bad_json", "not_an_event", "unknown_field", "missing_field", "wrong_type", "out_of_range",
@@ -42,9 +43,6 @@ class Decoded(NamedTuple):
 class _Head(msgspec.Struct):
     kind: str | None = None
 
-
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are no JSON of the type asked for."""
 
 _events = msgspec.json.Decoder(list[Event])
 _event = msgspec.json.Decoder(Event)

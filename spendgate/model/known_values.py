@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from spendgate.model.event import SCOPE_FIELDS
+from spendgate.model.unreadable import UNREADABLE
 
 KnownValues = dict[str, list[str]]
 
@@ -22,7 +23,7 @@ def parse_known(raw: bytes) -> KnownValues:
     """Known values from JSON: by scope field a list of values. Raises KnownValuesError."""
     try:
         known = _list_decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise KnownValuesError('expected JSON such as {"team": ["marketing"]}') from None
     if not known.keys() <= set(SCOPE_FIELDS):
         raise KnownValuesError(f"expected only the fields {', '.join(SCOPE_FIELDS)}")
@@ -48,6 +49,6 @@ def _events(line: bytes, number: int) -> list[Any]:
         return []
     try:
         decoded = _line_decoder.decode(line)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         raise KnownValuesError(f"line {number}: expected an event, or an array of events, as JSON") from None
     return decoded if isinstance(decoded, list) else [decoded]

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import msgspec
 from msgspec import Struct
 
-from spendgate.model.decode import UNREADABLE, Fault, explain
+from spendgate.model.decode import Fault, explain
 from spendgate.model.event import Cost, Count
 from spendgate.model.money import MAX_COST_NANO_USD
 from spendgate.model.text import EXPECTED, Name, is_name
+from spendgate.model.unreadable import UNREADABLE
 
 
 class Question(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
