@@ -80,7 +80,7 @@ EXPECTED_OF = {name: _words(kind) for name, kind in FIELD_TYPES.items()}
 _TEXT_FIELDS = tuple(name for name, words in EXPECTED_OF.items() if words == EXPECTED)
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """Between which an event may have taken place; the later one is out."""
-COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
+COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_ ]{0,39}", re.ASCII)
 _PLACE = re.compile(r"`\$\.([a-z_]+)`$", re.ASCII)
 
 
