@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from agents import enforcement_metrics as metrics
 from agents.actuator import Actuator, Enforced
 from agents.delivery import Message
@@ -30,7 +28,7 @@ from policy_store.database import Database
 from policy_store.errors import Refused, StoreAway
 from policy_store.signing import read_key_file
 from spendgate.engine.staging import settings_of
-from spendgate.model.decision import Decision
+from spendgate.model.decision import Decision, read_decisions
 from spendgate.model.enforcement_record import Enforcement, EnforcementKind
 from spendgate.model.money import MAX_COST_NANO_USD
 from spendgate.model.partition import partition_of
@@ -45,7 +43,6 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 FENCED = "another agent has the partition"
-_decode = msgspec.json.Decoder(list[Decision]).decode
 
 
 class Place(NamedTuple):
@@ -245,10 +242,10 @@ class EnforcementAgent:
 def _decisions(messages: Sequence[Message]) -> Iterator[Decision]:
     for message in messages:
         if message.value is not None and (b'"deny"' in message.value or b'"review"' in message.value):
-            try:
-                yield from _decode(message.value)
-            except (msgspec.DecodeError, RecursionError):
+            found = read_decisions(message.value)
+            if found is None:
                 log.warning("partition %d: a message holds no decisions", message.partition)
+            yield from found or ()
 
 
 def _record(kind: EnforcementKind, tenant: str, staging: str, policy: str, **said: Any) -> Enforcement:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from spendgate.engine.enforcing import BLOCKS_FROM
 from spendgate.model.decision import VERDICTS, Decision, Verdict
 
-BLOCKS_FROM = VERDICTS.index("review")
 WhyNot = Callable[[str, str], str | None]
 """Why a staging of a tenant is not to be enforced; None where it is."""
 
