@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from gateway_shadow.holding import Hold
 from spendgate.engine.calls import Calls, time_ms
+from spendgate.engine.clock import Clock, late_horizon_ms
 from spendgate.engine.decisions import Judgement, Source
 from spendgate.engine.glance import Glance, is_enough
 from spendgate.engine.preview import Preview, Previews
@@ -23,7 +24,7 @@ from spendgate.model.event import Event
 from spendgate.model.partition import partition_of
 from spendgate.model.policy import Policy
 from spendgate.model.topics import Topic
-from window_counters.documents import document_names, document_of, staged_part
+from window_counters.documents import clock_of, document_names, document_of, staged_part
 from window_counters.protocol import CounterStore, Look, Mark, PartitionId, Read, Snapshot, Sums
 
 Policies = Callable[[str, Iterable[str]], Awaitable[Mapping[str, Policy]]]
@@ -50,8 +51,11 @@ class _Program:
         self._staged = staged
         self._looks: WeakKeyDictionary[Preview, Look] = WeakKeyDictionary()
 
-    def is_of(self, found: Snapshot | Sums) -> bool:
-        """Whether no activation has changed anything since. Raises NotOfTheMark."""
+    def is_of(self, found: Snapshot | Sums, at_ms: int) -> bool:
+        """Whether no activation has changed anything since, and a call at ``at_ms`` is late by now if it was taken for
+        late. Raises NotOfTheMark."""
+        if self._is_late(clock_of(found, self.judge.name), at_ms) != self._is_late(self.document.clock, at_ms):
+            return False
         staged = staged_part(found, self.judge.name)
         if staged != self._staged:
             document = document_of(found, self.judge.name)
@@ -59,6 +63,9 @@ class _Program:
                 return False
             self._staged = staged
         return True
+
+    def _is_late(self, clock: Clock, at_ms: int) -> bool:
+        return at_ms < late_horizon_ms(clock, self.judge.settings)
 
     def look(self, preview: Preview) -> Look:
         """What the store is asked for a preview."""
@@ -96,7 +103,7 @@ class Checker:
             decisions, found = await (
                 self._judge(program, event, now) if hold is None else self._held(program, event, now, hold)
             )
-            if program.is_of(found):
+            if program.is_of(found, time_ms(now)):
                 return (decisions[0] if decisions and program.document.stagings else None), found.mark
             if hold is not None:
                 await hold.release(program.partition)

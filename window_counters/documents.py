@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from spendgate.engine.clock import BEGINNING, Clock
 from spendgate.engine.staging import TenantDocument
 from window_counters.protocol import Snapshot, Sums
 
@@ -43,6 +44,8 @@ class NotOfTheMark(Exception):
 
 class _Written(msgspec.Struct):
     at: int = -1
+    watermark_ms: int = BEGINNING
+    late_ms: int = BEGINNING
 
 
 _written = msgspec.json.Decoder(_Written).decode
@@ -50,11 +53,15 @@ _written = msgspec.json.Decoder(_Written).decode
 
 def staged_part(found: Snapshot | Sums, tenant: str) -> bytes | None:
     """What activations have written of a tenant's document, as it stands; as long as it is the same, so are stagings
-    and settings. Raises NotOfTheMark."""
-    moving = found.tenants.get(tenant)
-    if moving is not None:
-        _require_of_the_mark(_written(moving).at, found)
+    and settings."""
     return found.tenants.get(_staged(tenant))
+
+
+def clock_of(found: Snapshot | Sums, tenant: str) -> Clock:
+    """How far a tenant's log has come, without its duplicate horizon. Raises NotOfTheMark."""
+    written = _written(found.tenants.get(tenant, b"{}"))
+    _require_of_the_mark(written.at, found)
+    return Clock(written.watermark_ms, written.late_ms)
 
 
 def document_of(found: Snapshot | Sums, tenant: str) -> TenantDocument:

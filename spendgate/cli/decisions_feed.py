@@ -46,7 +46,8 @@ class Feed:
                     yield decision
 
     def _decoded(self, value: bytes | None) -> list[Decision]:
-        found = None if value is None else read_decisions(value if value.lstrip()[:1] == b"[" else b"[%b]" % value)
+        text = (value or b"").lstrip()
+        found = read_decisions(text if text[:1] == b"[" else b"[%b]" % text) if text else None
         if found is None:
             self.unreadable += 1
         return found or []

@@ -92,7 +92,7 @@ def test_the_memory_of_repeats_is_bounded() -> None:
     assert len(list(feed.take([encode_decisions(decision(0))]))) == 1
 
 
-@pytest.mark.parametrize("bad", [None, b"", b"{}", b"[1]", b"[" * 100_000])
+@pytest.mark.parametrize("bad", [None, b"", b" ", b"{}", b"[1]", b"[" * 100_000])
 def test_what_is_no_decision_is_counted_and_passed_over(bad: bytes | None) -> None:
     feed = Feed(Wanted())
     assert len(list(feed.take([bad, encode_decisions(decision(1))]))) == 1

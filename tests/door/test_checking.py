@@ -148,3 +148,16 @@ async def test_counters_of_a_later_record_than_the_mark_judge_nothing() -> None:
     assert await store.apply(partition_id(TENANT), seen, Change(Mark("id", -1)))
     with pytest.raises(NotOfTheMark):
         await checker.check(call_at(to_ms(START), 1), START)
+
+
+async def test_a_call_that_is_late_by_now_is_taken_for_late() -> None:
+    checker, _ = await judged(*log_of(staged(MONTHLY), call_at(to_ms(START), 1)))
+    weeks_later = Record(Position(TOPIC.name, 0, 2, 0), to_ms(START) + 21 * 24 * HOUR_MS, call_at(to_ms(START), 2))
+    replay = new_replay(documents := {policy_hash(MONTHLY): MONTHLY})
+    feed(replay, [*log_of(staged(MONTHLY), call_at(to_ms(START), 1)), weeks_later])
+    checker.store = await store_of(replay, TENANT, 2)
+    asked = call_at(to_ms(START), 3, team="red")
+    decision, _ = await checker.check(asked, asked.time)
+    assert decision is not None
+    assert decision.marks == ("late",)
+    await agrees(checker, replay, documents, asked)
