@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,9 @@ import httpx
 
 from bench.obeying import obeyed_s
 from bench.processes import Process, wait_for
+from bench.ratelimit import VERSION as RATELIMIT
+from bench.ratelimit import asking as ratelimit_asking
+from bench.ratelimit import ratelimit
 from dev import stack as local
 from dev.ground import made_topics
 from dev.places import home, shared_libs
@@ -210,9 +214,8 @@ def main(arguments: Sequence[str]) -> None:
         try:
             with servers(Path(name), stack) as made:
                 figures = asyncio.run(_measured(made, 10 if quick else 1))
-            with litellm(Path(name)) as proxy:
-                if proxy is not None:
-                    _add_litellm(figures, *asyncio.run(_of_litellm(proxy, 10 if quick else 1)))
+            _add_litellm(figures, Path(name), 10 if quick else 1)
+            _add_ratelimit(figures, Path(name), stack.redis_url, 10 if quick else 1)
         finally:
             local.down(Path(name) / "stack")
         figures["obeyed_s"] = obeyed_s(Path(name) / "obeys")
@@ -264,32 +267,55 @@ async def _measured(made: dict[str, Server], less: int) -> dict[str, Any]:
             "ingest_500_vs_produce_only": round(per_core["door_500"] / per_core["produce_only_500"], 3),
             "check_vs_bare_endpoint": round(checks["per_s"]["door"] / checks["per_s"]["parse_only"], 3),
             "check_vs_litellm": None,
+            "check_vs_ratelimit": None,
         },
         "latency_ms": checks["latency_ms"],
         "events_per_s_a_core": ingest,
         "checks_per_s": checks["per_s"],
-        "not_measured": {"check_vs_litellm": "no LiteLLM here; make test-peers installs one"},
-        "versions": {name: version(name) for name in ("fastapi", "uvicorn", "aiokafka", "msgspec")},
+        "not_measured": {},
+        "versions": {name: version(name) for name in ("fastapi", "uvicorn", "aiokafka", "msgspec")}
+        | {"ratelimit": RATELIMIT},
         "python": platform.python_version(), "command": "make bench-http",
     }  # fmt: skip
 
 
-async def _of_litellm(proxy: Server, less: int) -> tuple[float, dict[str, float]]:
-    """Calls a second of a mocked model behind a budget, and their latency at a rate that it keeps up with."""
-    path = "/v1/chat/completions"
-    body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}).encode()
+def _add_litellm(figures: dict[str, Any], folder: Path, less: int) -> None:
+    with litellm(folder) as proxy:
+        if proxy is None:
+            figures["not_measured"]["check_vs_litellm"] = "no LiteLLM here; make test-peers installs one"
+            return
+        body = json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "x"}]}).encode()
+        _add(figures, proxy, "/v1/chat/completions", lambda _: body, _Load(600 // less, 50, 1000 // less))
+
+
+def _add_ratelimit(figures: dict[str, Any], folder: Path, redis_url: str, less: int) -> None:
+    with ratelimit(folder, redis_url, STAGED) as found:
+        if found is None:
+            figures["not_measured"]["check_vs_ratelimit"] = "no Go here, or its modules are out of reach"
+            return
+        server = Server("ratelimit", *found)
+        _add(figures, server, "/json", partial(ratelimit_asking, MATCHING), _Load(4000 // less, 500, 10_000 // less))
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """``calls`` as fast as it answers, then ``paced`` at ``rate`` a second."""
+
+    calls: int
+    rate: int
+    paced: int
+
+
+def _add(figures: dict[str, Any], server: Server, path: str, body: Callable[[int], bytes], load: _Load) -> None:
+    """Calls a second of somebody else's check, and their latency at a rate that it keeps up with."""
     per_s = 0.0
     for _ in range(ROUNDS):
-        wall_s, _ = await throughput(proxy, path, [body] * (600 // less))
-        per_s = max(per_s, 600 // less / wall_s)
-    return per_s, _percentiles(await latencies(proxy, path, lambda _: body, 50, 1000 // less))
-
-
-def _add_litellm(figures: dict[str, Any], per_s: float, latency: dict[str, float]) -> None:
-    figures["ratios"]["check_vs_litellm"] = round(figures["checks_per_s"]["door"] / per_s, 2)
-    figures["checks_per_s"]["litellm"] = round(per_s)
-    figures["latency_ms"]["litellm_call_50_per_s"] = latency
-    del figures["not_measured"]
+        wall_s, _ = asyncio.run(throughput(server, path, [body(number) for number in range(load.calls)]))
+        per_s = max(per_s, load.calls / wall_s)
+    waited = asyncio.run(latencies(server, path, body, load.rate, load.paced))
+    figures["ratios"][f"check_vs_{server.name}"] = round(figures["checks_per_s"]["door"] / per_s, 2)
+    figures["checks_per_s"][server.name] = round(per_s)
+    figures["latency_ms"][f"{server.name}_{load.rate}_per_s"] = _percentiles(waited)
 
 
 async def _checks(made: dict[str, Server], less: int) -> dict[str, Any]:
