@@ -9,7 +9,7 @@ TESTS ?= tests
 PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -72,6 +72,9 @@ bench-ledger: $(STAMP) ## The ledger agent's work, beside plain Parquet of the s
 
 bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare reading (ARGS=--quick)
 	$(BIN)/python -m bench.simulate $(ARGS)
+
+bench-gate: $(STAMP) ## Reconciling beside simulating, a check that reserves beside INCRBY (ARGS=--quick)
+	$(BIN)/python -m bench.gate $(ARGS)
 
 lock: ## Resolve both locks anew (needs uv)
 	uv pip compile pyproject.toml --extra services --extra dev $(LOCK) --output-file requirements.lock

@@ -4,14 +4,15 @@ Decisions are made by the engine of the live path, record by record, as a worker
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from bench.simulate_data import _batches as seeded
+from bench.simulate_data import BATCH, seeded_batches
 from spendgate.engine.calls import EPOCH, Calls
 from spendgate.engine.decisions import Source
 from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of
@@ -29,8 +30,6 @@ TOPIC, SAID = ("events-id", 0), ("decisions-id", 0)
 SOURCE = Source("spend.events", *TOPIC)
 PER_MESSAGE = 100
 LAG = timedelta(milliseconds=80)
-COMMIT = 500_000
-"""Rows of a commit, as a busy ledger agent writes them."""
 
 
 def make_log(root: Path, events: int, policy: Policy) -> Path:
@@ -45,8 +44,8 @@ def _write(place: Path, events: int, policy: Policy) -> None:
     table, name = LedgerTable(place), policy_hash(policy)
     replay = LogReplay(SOURCE, {name: policy}, EPOCH)
     said = 0
-    for number, batch in enumerate(seeded(events)):
-        batch = _placed(batch, number * (COMMIT // PER_MESSAGE) + 1)
+    for number, batch in enumerate(seeded_batches(events)):
+        batch = _placed(batch, number * (BATCH // PER_MESSAGE) + 1)
         received_ms = batch["received_at"].cast(pa.int64()).to_pylist()
         if not number:
             begun = _staged(policy, name, received_ms[0])
@@ -90,13 +89,6 @@ def _decided(replay: LogReplay, batch: Any, received_ms: list[int]) -> Iterator[
     for start in range(0, len(events), 10_000):
         part = slice(start, start + 10_000)
         calls = Calls(offsets[part], indexes[part], received_ms[part], events[part])
-        judged = replay.pass_calls("acme", calls)
-        for decision in judged:
-            decision = _at(decision, received_ms[start])
-            yield decision
-
-
-def _at(decision: Decision, received_ms: int) -> Decision:
-    import msgspec
-
-    return msgspec.structs.replace(decision, decided_at=datetime.fromtimestamp(received_ms / 1000, UTC) + LAG)
+        at = EPOCH + timedelta(milliseconds=received_ms[start]) + LAG
+        for decision in replay.pass_calls("acme", calls):
+            yield msgspec.structs.replace(decision, decided_at=at)

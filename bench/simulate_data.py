@@ -19,11 +19,12 @@ def make_ledger(root: Path, events: int) -> Path:
     """The ledger, made once for a number of events."""
     place = root / f"ledger-{events}"
     if not place.exists():
-        import_batches(str(place), _batches(events), f"{events:064x}")
+        import_batches(str(place), seeded_batches(events), f"{events:064x}")
     return place
 
 
-def _batches(events: int) -> Iterator[pa.RecordBatch]:
+def seeded_batches(events: int) -> Iterator[pa.RecordBatch]:
+    """So many calls, ``BATCH`` at a time."""
     rng, step = np.random.default_rng(1), SPAN_US // events
     employees, teams, models = (
         pa.array([f"{letter}{n:04}" for n in range(count)])
