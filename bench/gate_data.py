@@ -3,6 +3,7 @@
 Decisions are made by the engine of the live path, record by record, as a worker makes them.
 """
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -36,7 +37,10 @@ def make_log(root: Path, events: int, policy: Policy) -> Path:
     """The ledger, made once for a number of events."""
     place = root / f"log-{events}"
     if not place.exists():
-        _write(place, events, policy)
+        unfinished = place.with_name(f"{place.name}-unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _write(unfinished, events, policy)
+        unfinished.rename(place)
     return place
 
 

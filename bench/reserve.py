@@ -1,0 +1,157 @@
+"""One check's reservation beside a plain ``INCRBY``: one client each, one call after the other, in turn.
+
+What is timed of a reservation is ``Reservations.ask``, as the door calls it: it packs the question, one script call
+reads mark, documents, the month's counter, lease and heartbeat, compares with the cap and reserves, and the answer is
+unpacked. What is timed beside it is ``INCRBY`` of one key by the same amount, awaited over the same client.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dev.redis_process import RedisProcess
+from gateway_shadow.checking import READS
+from policy_store.signing import Signer, make_key_file
+from spendgate.engine.staging import Staging, TenantDocument
+from spendgate.model.lease import Lease, encode_lease, signed_lease_bytes
+from window_counters.documents import document_names, whole
+from window_counters.leases import Leases
+from window_counters.protocol import Change, Mark, PartitionId
+from window_counters.redis_store import RedisStore
+from window_counters.reservations import Ask, Limit
+
+HOME, TENANT, STAGING, HASH = PartitionId("spend.events", 0), "acme", "stg-59d4e0c760c31258", "6f35e4254392" * 5
+AMOUNT_NANO_USD, CAP_NANO_USD, LEASE_MS = 6_500_000, 2**61, 60_000
+KEEP_MS, STALE_MS = 600_000, 10_000
+COUNTER = "0 team=marketing"
+CELLS = {f"{TENANT} {STAGING} 0 1761955200000": ["a0 team=marketing", "r0 team=marketing"]}
+"""A month's slot, and what is kept in it for one team."""
+CALLS, TURNS, AT_ONCE = 2_000, 10, READS
+
+
+class Turn(NamedTuple):
+    """Calls a second, and how long 99 of 100 took at most."""
+
+    per_s: float
+    p99_ms: float
+
+
+Once = Callable[[int], Awaitable[object]]
+
+
+def reserving() -> dict[str, Any]:
+    """The ratio, and what it is made of, on a server of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisProcess(Path(folder))
+        try:
+            server.start()
+            server.wait_ready()
+            return asyncio.run(_measured(server.url, Path(folder)))
+        finally:
+            server.kill()
+
+
+async def _measured(url: str, folder: Path) -> dict[str, Any]:
+    store = RedisStore(url, socket_timeout_s=None)
+    try:
+        await _enforced(store)
+        agent = _Agent(store, make_key_file(folder / "enforcement.pem"))
+        found = {at_once: await _in_turn(store, agent, at_once) for at_once in (1, AT_ONCE)}
+    finally:
+        await store.close()
+    return {
+        "ratios": {"reserve_vs_incrby": _ratio(found[AT_ONCE]), "reserve_vs_incrby_one_by_one": _ratio(found[1])},
+        "calls_per_s": {
+            f"{name}_{n}_at_once": round(each.per_s) for n, part in found.items() for name, each in part.items()
+        },
+        "call_p99_ms": {
+            f"{name}_{n}_at_once": round(each.p99_ms, 3) for n, part in found.items() for name, each in part.items()
+        },
+    }
+
+
+def _ratio(found: Mapping[str, Turn]) -> float:
+    return round(found["reserve"].per_s / found["incrby"].per_s, 3)
+
+
+async def _in_turn(store: RedisStore, agent: "_Agent", at_once: int) -> dict[str, Turn]:
+    """By name the fastest of some turns, and the lowest of their p99."""
+    contestants: dict[str, Once] = {"incrby": _incrby(store), "reserve": _reserve(store, at_once)}
+    found: dict[str, list[Turn]] = {name: [] for name in contestants}
+    for turn in range(TURNS):
+        for name, once in contestants.items():
+            await agent.grant()
+            found[name].append(await _timed(once, turn * CALLS, at_once))
+    return {name: Turn(max(t.per_s for t in turns), min(t.p99_ms for t in turns)) for name, turns in found.items()}
+
+
+async def _timed(once: Once, first: int, at_once: int) -> Turn:
+    seconds: list[float] = []
+    numbers = iter(range(first, first + CALLS))
+
+    async def caller() -> None:
+        for number in numbers:
+            begun = time.perf_counter()
+            await once(number)
+            seconds.append(time.perf_counter() - begun)
+
+    begun = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(at_once)))
+    return Turn(CALLS / (time.perf_counter() - begun), sorted(seconds)[int(CALLS * 0.99)] * 1000)
+
+
+def _incrby(store: RedisStore) -> Once:
+    async def once(_: int) -> None:
+        await store.client.incrby("plain", AMOUNT_NANO_USD)
+
+    return once
+
+
+def _reserve(store: RedisStore, at_once: int) -> Once:
+    reservations, documents = store.reservations, document_names([TENANT])
+    limits = (Limit(STAGING, COUNTER, CAP_NANO_USD, 0, 0),)
+
+    async def once(number: int) -> None:
+        ask = Ask(f"chk-{at_once}-{number:016x}", TENANT, documents, CELLS, {STAGING: False}, limits, AMOUNT_NANO_USD,
+                  KEEP_MS, STALE_MS)  # fmt: skip
+        answer = await reservations.ask(HOME, ask)
+        if answer.outcome != "reserved":
+            raise RuntimeError(f"expected a reservation, got {answer.outcome} ({answer.leases})")
+
+    return once
+
+
+async def _enforced(store: RedisStore) -> None:
+    """Counters of a tenant with one enforced staging."""
+    staging = Staging(staging=STAGING, policy="marketing-monthly", hash=HASH, stage="enforced", offset=0)
+    documents = whole(TENANT, TenantDocument(stagings=(staging,)), 0)
+    spent = {slot: dict.fromkeys(fields, 9_000_000_000) for slot, fields in CELLS.items()}
+    await store.apply(HOME, None, Change(Mark("Zk3q_0vWTfK8g9r2-A", 0), tenants=documents, increments=spent))
+
+
+class _Agent:
+    """Grants the lease anew before each turn, as an enforcement agent does twice a second; its heart beats so, too."""
+
+    def __init__(self, store: RedisStore, signer: Signer) -> None:
+        self._leases, self._signer, self._last = Leases(store.client), signer, 0
+
+    async def grant(self) -> None:
+        beat = await self._leases.beat(HOME, "bench", self._last, 0)
+        self._last = beat.number
+        lease = Lease(
+            tenant=TENANT, staging=STAGING, policy="marketing-monthly", hash=HASH, certificate="crt-7088a416d55dc80e",
+            agent="bench", number=beat.number, run_id=beat.run_id, mark=0, fresh_ms=beat.now_ms,
+            granted_ms=beat.now_ms, until_ms=beat.now_ms + LEASE_MS,
+        )  # fmt: skip
+        signed = msgspec.structs.replace(lease, signature=self._signer.sign(signed_lease_bytes(lease)))
+        await self._leases.grant(HOME, TENANT, "bench", beat.number, {STAGING: encode_lease(signed)})
+
+
+if __name__ == "__main__":
+    print(json.dumps(reserving()))
