@@ -18,20 +18,20 @@ import msgspec
 from dev.redis_process import RedisProcess
 from gateway_shadow.checking import READS
 from policy_store.signing import Signer, make_key_file
+from spendgate.engine.names import Window
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.lease import Lease, encode_lease, signed_lease_bytes
 from window_counters.documents import document_names, whole
 from window_counters.leases import Leases
-from window_counters.protocol import Change, Mark, PartitionId
+from window_counters.protocol import Change, Look, Mark, PartitionId
 from window_counters.redis_store import RedisStore
-from window_counters.reservations import Ask, Limit
+from window_counters.reservations import Ask, Claim, Limit, Standing
 
 HOME, TENANT, STAGING, HASH = PartitionId("spend.events", 0), "acme", "stg-59d4e0c760c31258", "6f35e4254392" * 5
 AMOUNT_NANO_USD, CAP_NANO_USD, LEASE_MS = 6_500_000, 2**61, 60_000
 KEEP_MS, STALE_MS = 600_000, 10_000
-COUNTER = "0 team=marketing"
-CELLS = {f"{TENANT} {STAGING} 0 1761955200000": ["a0 team=marketing", "r0 team=marketing"]}
-"""A month's slot, and what is kept in it for one team."""
+KEY, SLOTS, HEADS = "team=marketing", (f"{TENANT} {STAGING} 0 1761955200000",), ("a0 ", "r0 ")
+"""A month's slot, and what the names of its two sums of a team begin with."""
 CALLS, TURNS, AT_ONCE = 2_000, 10, READS
 
 
@@ -114,13 +114,13 @@ def _incrby(store: RedisStore) -> Once:
 
 
 def _reserve(store: RedisStore, at_once: int) -> Once:
-    reservations, documents = store.reservations, document_names([TENANT])
-    limits = (Limit(STAGING, COUNTER, CAP_NANO_USD, 0, 0),)
+    look = Look(document_names([TENANT]), [Window(0, tuple((slot, HEADS) for slot in SLOTS))])
+    claim = Claim(TENANT, look, [STAGING], [Limit(STAGING, "0", 0, CAP_NANO_USD, 0)])
 
     async def once(number: int) -> None:
-        ask = Ask(f"chk-{at_once}-{number:016x}", TENANT, documents, CELLS, {STAGING: False}, limits, AMOUNT_NANO_USD,
-                  KEEP_MS, STALE_MS)  # fmt: skip
-        answer = await reservations.ask(HOME, ask)
+        name = f"chk-{at_once}-{number:016x}"
+        ask = Ask(name, claim, [KEY], [Standing.ASKED], AMOUNT_NANO_USD, KEEP_MS, STALE_MS)
+        answer = await store.reservations.ask(HOME, ask)
         if answer.outcome != "reserved":
             raise RuntimeError(f"expected a reservation, got {answer.outcome} ({answer.leases})")
 
@@ -131,7 +131,7 @@ async def _enforced(store: RedisStore) -> None:
     """Counters of a tenant with one enforced staging."""
     staging = Staging(staging=STAGING, policy="marketing-monthly", hash=HASH, stage="enforced", offset=0)
     documents = whole(TENANT, TenantDocument(stagings=(staging,)), 0)
-    spent = {slot: dict.fromkeys(fields, 9_000_000_000) for slot, fields in CELLS.items()}
+    spent = {slot: {head + KEY: 9_000_000_000 for head in HEADS} for slot in SLOTS}
     await store.apply(HOME, None, Change(Mark("Zk3q_0vWTfK8g9r2-A", 0), tenants=documents, increments=spent))
 
 

@@ -6,17 +6,16 @@ and waits for no other one. Where a rolling budget is breached it takes a second
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from weakref import WeakKeyDictionary
 
-from gateway_shadow.holding import Hold
+from gateway_shadow.holding import Claimed, Hold, claimed
 from spendgate.engine.calls import Calls, time_ms
 from spendgate.engine.clock import Clock, late_horizon_ms
 from spendgate.engine.decisions import Judgement, Source
-from spendgate.engine.glance import Glance, is_enough
-from spendgate.engine.preview import Preview, Previews
+from spendgate.engine.preview import Preview, Previews, is_enough
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.engine.tenant import Tenant
 from spendgate.model.decision import Decision
@@ -50,6 +49,7 @@ class _Program:
         self.in_use = asyncio.Lock()
         self._staged = staged
         self._looks: WeakKeyDictionary[Preview, Look] = WeakKeyDictionary()
+        self._claims: WeakKeyDictionary[Preview, Claimed] = WeakKeyDictionary()
 
     def is_of(self, found: Snapshot | Sums, at_ms: int) -> bool:
         """Whether no activation has changed anything since, and a call at ``at_ms`` is late by now if it was taken for
@@ -72,6 +72,13 @@ class _Program:
         known = self._looks.get(preview)
         if known is None:
             known = self._looks[preview] = Look(document_names([self.judge.name]), preview.windows)
+        return known
+
+    def claimed(self, preview: Preview) -> Claimed:
+        """What the store is asked for a preview where something is enforced."""
+        known = self._claims.get(preview)
+        if known is None:
+            known = self._claims[preview] = claimed(preview, self.look(preview))
         return known
 
     def clear(self) -> None:
@@ -100,9 +107,7 @@ class Checker:
         """
         while True:
             program = self._known.get(event.tenant) or await self._learnt(event.tenant)
-            decisions, found = await (
-                self._judge(program, event, now) if hold is None else self._held(program, event, now, hold)
-            )
+            decisions, found = await self._judge(program, event, now, hold)
             if program.is_of(found, time_ms(now)):
                 return (decisions[0] if decisions and program.document.stagings else None), found.mark
             if hold is not None:
@@ -110,44 +115,32 @@ class Checker:
             if self._known.get(event.tenant) is program:
                 del self._known[event.tenant]
 
-    async def _held(
-        self, program: _Program, event: Event, now: datetime, hold: Hold
-    ) -> tuple[Sequence[Decision], Snapshot]:
-        """Judge by what is read with a reservation; one check of a tenant at a time."""
-        judge, calls = program.judge, _calls(event, now)
-        async with program.in_use:
-            try:
-                prepared = judge.prepare(calls)
-                glance = Glance(judge, prepared)
-                snapshot = await hold.read(program.partition, judge, prepared, glance)
-                glance.load(snapshot.cells)
-                judged = judge.consider(prepared)
-                decisions = judge.decisions(program.source, judged, now)
-                if is_enough(judged):
-                    return decisions, snapshot
-                program.clear()
-                judged, later = await self._judged_by_all(program, calls, hold)
-                by_all = judge.decisions(program.source, judged, now)
-                if by_all[0].verdict == decisions[0].verdict:
-                    return by_all, later
-                return decisions, snapshot  # what was reserved or refused went by the first reading
-            finally:
-                program.clear()
-                self._let_go_of_many_keys(program)
-
-    async def _judge(self, program: _Program, event: Event, now: datetime) -> tuple[list[Decision], Snapshot | Sums]:
+    async def _judge(
+        self, program: _Program, event: Event, now: datetime, hold: Hold | None
+    ) -> tuple[list[Decision], Snapshot | Sums]:
         at_ms, calls = time_ms(now), _calls(event, now)
         preview = program.previews.of(event, at_ms)
-        if preview is not None:
-            keys = preview.keys(event)
-            async with self._reading:
-                sums = await self.store.sums(program.partition, program.look(preview), keys)
-            judged = preview.consider(calls, at_ms, sums.sums)
-            if is_enough(judged):
-                return preview.decisions(program.source, judged, keys, now), sums
+        keys = preview.keys(event)
+        async with self._reading:
+            sums = await (
+                self.store.sums(program.partition, program.look(preview), keys) if hold is None
+                else hold.sums(program.partition, preview, program.claimed(preview), keys, at_ms)
+            )  # fmt: skip
+        judged = preview.consider(calls, at_ms, sums.sums)
+        decisions = preview.decisions(program.source, judged, keys, now)
+        if is_enough(judged):
+            return decisions, sums
+        by_all, snapshot = await self._by_all(program, calls, now, hold)
+        if hold is None or by_all[0].verdict == decisions[0].verdict:
+            return by_all, snapshot
+        return decisions, sums  # what was reserved or refused went by the first reading
+
+    async def _by_all(
+        self, program: _Program, calls: Calls, now: datetime, hold: Hold | None
+    ) -> tuple[list[Decision], Snapshot]:
         async with program.in_use:
             try:
-                judged, snapshot = await self._judged_by_all(program, calls, None)
+                judged, snapshot = await self._judged_by_all(program, calls, hold)
                 return program.judge.decisions(program.source, judged, now), snapshot
             finally:
                 program.clear()

@@ -6,18 +6,20 @@ the two, and never in both. Reservations are the one thing here that the log doe
 grants leases tells when some may have been lost.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from window_counters.client import Client
 from window_counters.faults import translated
-from window_counters.keys import keys_of
-from window_counters.protocol import Mark, PartitionId
+from window_counters.keys import Keys, keys_of
+from window_counters.protocol import Look, PartitionId, Sums
 from window_counters.scripts import Script
-from window_counters.wire import Call, to_integers, unpack_mark
+from window_counters.wire import Call, documents_of, look_keys, look_plan, numbers_of, summed, to_integers, unpack_mark
 
 LeaseState = Literal["valid", "withdrawn", "none", "ended", "moved", "behind", "stale", "doubted"]
 """Of a staging's lease, and why it is not valid: see ``lua/reserve.lua``."""
@@ -28,31 +30,50 @@ EXPIRED_AT_ONCE = 200
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class Limit(NamedTuple):
-    """A budget of an enforced staging that looks at the call, and may block it.
+class Standing(StrEnum):
+    """How a staging stands to a call: it is left ``ASIDE``; its budgets are ``ASKED``; it ``BLOCKS`` the call whatever
+    the sums are; or its budgets are asked, and the review that one may want is ``APPROVED`` of this very call."""
 
-    ``counter``: rule and key, as ``0 team=red``. ``first``, ``last``: the places, among the slots that are read, of
-    those whose admitted sums are its window.
+    ASIDE = "-"
+    ASKED = "f"
+    BLOCKS = "b"
+    APPROVED = "a"
+
+
+class Limit(NamedTuple):
+    """A budget of an enforced staging that may block a call.
+
+    ``counter``: its rule, ``key``: the place of the key that its counter is of. ``window``: the place of its window
+    among those that are looked at. ``is_review``: whether a breach asks for a person.
     """
 
     staging: str
     counter: str
+    key: int
     cap_nano_usd: int
-    first: int
-    last: int
+    window: int
+    is_review: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Claim:
+    """What is the same in every check of a class of calls; keep it: each is packed once. ``stagings``: those that may
+    be enforced for such a call; ``limits``: their budgets that may block it."""
+
+    tenant: str
+    look: Look
+    stagings: Sequence[str]
+    limits: Sequence[Limit]
 
 
 class Ask(NamedTuple):
-    """One check's question. ``cells``: by slot name the fields to read, admitted and recorded sums in turn.
-    ``stagings``: by the name of each that looks at the call, whether it blocks it whatever the sums are.
+    """One check's question. ``keys``: of its counters; ``standings``: of each staging of the claim.
     ``amount_nano_usd``: what to reserve; None reserves nothing."""
 
     check: str
-    tenant: str
-    documents: Sequence[str]
-    cells: Mapping[str, Sequence[str]]
-    stagings: Mapping[str, bool]
-    limits: Sequence[Limit]
+    claim: Claim
+    keys: Sequence[str]
+    standings: Sequence[Standing]
     amount_nano_usd: int | None
     keep_ms: int
     stale_ms: int
@@ -66,11 +87,10 @@ class Lease(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What was found, all of one instant. ``reserved_nano_usd``: for each limit, what other checks have reserved."""
+    """What was found, all of one instant. ``found``: what the claim looks at; ``leases``: of the stagings that were
+    not left aside; ``reserved_nano_usd``: for each limit, what other checks have reserved."""
 
-    mark: Mark | None
-    documents: Mapping[str, bytes]
-    cells: Mapping[str, Sequence[int]]
+    found: Sums
     now_ms: int
     leases: Mapping[str, Lease]
     reserved_nano_usd: Sequence[int]
@@ -102,12 +122,20 @@ class Reservations:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._reserve, self._release = Script("reserve"), Script("release")
+        self._claims: WeakKeyDictionary[Claim, tuple[PartitionId, _PackedClaim]] = WeakKeyDictionary()
 
     async def ask(self, partition: PartitionId, ask: Ask) -> Answer:
         """What is left; the estimate is reserved where all limits have room. After StoreUnavailable it may be."""
+        packed = self._packed(partition, ask.claim)
         with translated():
-            reply = await self._reserve(self._client, _pack_ask(partition, ask))
-        return _unpack_answer(ask, reply)
+            reply = await self._reserve(self._client, packed.of(ask))
+        return _unpack_answer(ask, packed, reply)
+
+    def _packed(self, partition: PartitionId, claim: Claim) -> "_PackedClaim":
+        known = self._claims.get(claim)
+        if known is None or known[0] != partition:
+            known = self._claims[claim] = partition, _pack_claim(keys_of(partition), claim)
+        return known[1]
 
     async def release(self, partition: PartitionId, tenant: str, checks: Sequence[str]) -> list[Reservation]:
         """Give back what checks have reserved whose calls will not be made."""
@@ -141,52 +169,58 @@ class Reservations:
         return dict(zip(map(bytes.decode, found), to_integers(found.values()), strict=True))
 
 
-def _pack_ask(partition: PartitionId, ask: Ask) -> Call:
-    keys = keys_of(partition)
-    places = {staging: place for place, staging in enumerate(ask.stagings, 1)}
-    plan = _encode({
-        "docs": len(ask.documents),
-        "fields": list(map(list, ask.cells.values())),
-        "stagings": list(ask.stagings.items()),
+class _PackedClaim(NamedTuple):
+    """What is the same in every call of ``reserve.lua`` for a claim, without its keys; ``ends``: where each window's
+    values end; ``fields``: what each limit's field in the reserved sums begins with."""
+
+    call: Call
+    ends: Sequence[int]
+    fields: Sequence[str]
+
+    def of(self, ask: Ask) -> Call:
+        """The call for one check."""
+        amount = b"" if ask.amount_nano_usd is None else b"%d" % ask.amount_nano_usd
+        said = [ask.check.encode(), amount, b"%d" % ask.keep_ms, b"%d" % ask.stale_ms, "".join(ask.standings).encode()]
+        return Call(self.call.keys, [*self.call.args, *said, *map(str.encode, ask.keys)])
+
+
+def _pack_claim(keys: Keys, claim: Claim) -> _PackedClaim:
+    look, ends = look_plan(claim.look)
+    places = {staging: place for place, staging in enumerate(claim.stagings, 1)}
+    fields = [f"{each.staging} {each.counter} " for each in claim.limits]
+    firsts = [0, *ends]
+    plan = look | {
+        "stagings": list(claim.stagings),
         "limits": [
-            (places[each.staging], _field(each), str(each.cap_nano_usd), each.first + 1, each.last + 1)
-            for each in ask.limits
+            (places[each.staging], field, each.key + 1, str(each.cap_nano_usd), firsts[each.window] + 1,
+             firsts[each.window + 1], each.is_review)
+            for each, field in zip(claim.limits, fields, strict=True)
         ],
-        "check": ask.check,
-        "amount": "" if ask.amount_nano_usd is None else str(ask.amount_nano_usd),
-        "keep_ms": ask.keep_ms,
-        "stale_ms": ask.stale_ms,
-    })  # fmt: skip
-    head = [keys.mark, keys.beat, keys.leases(ask.tenant), *keys.reserved(ask.tenant)]
-    return Call([*head, *map(keys.tenant, ask.documents), *map(keys.slot, ask.cells)], [plan])
+    }  # fmt: skip
+    head = [keys.mark, keys.beat, keys.leases(claim.tenant), *keys.reserved(claim.tenant)]
+    return _PackedClaim(Call([*head, *look_keys(keys, claim.look)], [_encode(plan)]), ends, fields)
 
 
-def _field(limit: Limit) -> str:
-    return f"{limit.staging} {limit.counter}"
-
-
-def _unpack_answer(ask: Ask, reply: Sequence[Any]) -> Answer:
-    mark, documents, cells, now_ms, states, sums, outcome, held = reply
-    own = _stored(held).amounts() if held else {}
+def _unpack_answer(ask: Ask, packed: _PackedClaim, reply: Sequence[Any]) -> Answer:
+    mark, documents, numbers, now_ms, leases, outcome, held = reply
+    claim, size = ask.claim, packed.ends[-1] if packed.ends else 0
+    cells = numbers_of(numbers, size + len(claim.limits))
+    reserved = cells[size:]
+    if held:
+        own = _stored(held).amounts()
+        names = (field + ask.keys[limit.key] for field, limit in zip(packed.fields, claim.limits, strict=True))
+        reserved = [total - own.get(name, 0) for name, total in zip(names, reserved, strict=True)]
     return Answer(
-        mark=unpack_mark(mark),
-        documents={name: found for name, found in zip(ask.documents, documents, strict=True) if found is not None},
-        cells=dict(_split(ask.cells, to_integers(cells))),
+        found=Sums(unpack_mark(mark), documents_of(claim.look, documents), summed(cells, packed.ends)),
         now_ms=now_ms,
         leases={
-            staging: Lease(state.decode(), text) for staging, (state, text) in zip(ask.stagings, states, strict=True)
+            staging: Lease(state.decode(), text)
+            for staging, state, text in zip(claim.stagings, leases[::2], leases[1::2], strict=True)
+            if state
         },
-        reserved_nano_usd=[
-            total - own.get(_field(limit), 0) for limit, total in zip(ask.limits, to_integers(sums), strict=True)
-        ],
+        reserved_nano_usd=reserved,
         outcome=outcome.decode(),
     )
-
-
-def _split(wanted: Mapping[str, Sequence[str]], values: Sequence[int]) -> Iterator[tuple[str, list[int]]]:
-    numbers = iter(values)
-    for slot, names in wanted.items():
-        yield slot, list(islice(numbers, len(names)))
 
 
 def _reservation(check: bytes, text: bytes) -> Reservation:

@@ -5,7 +5,7 @@ Whole lists travel as one MessagePack string: an argument for each field costs r
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain, islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -129,34 +129,60 @@ class PackedLook(NamedTuple):
 
 def pack_look(keys: Keys, look: Look) -> PackedLook:
     """See ``look.lua``."""
-    slots = [(window.key, name, heads) for window in look.windows for name, heads in window.slots]
-    lists = {heads: place for place, heads in enumerate(dict.fromkeys(heads for _, _, heads in slots), 1)}
-    plan = _encode({
+    plan, ends = look_plan(look)
+    return PackedLook(Call([keys.mark, *look_keys(keys, look)], [_encode(plan)]), ends)
+
+
+def look_plan(look: Look) -> tuple[dict[str, Any], list[int]]:
+    """What a script is told of a Look, and where each window's values end among all of them."""
+    slots = [(window.key, heads) for window in look.windows for _, heads in window.slots]
+    lists = {heads: place for place, heads in enumerate(dict.fromkeys(heads for _, heads in slots), 1)}
+    plan = {
         "docs": len(look.tenants),
         "heads": list(lists),
-        "slots": list(chain.from_iterable((lists[heads], key + 1) for key, _, heads in slots)),
-    })  # fmt: skip
+        "slots": list(chain.from_iterable((lists[heads], key + 1) for key, heads in slots)),
+    }
     sizes = (sum(len(heads) for _, heads in window.slots) for window in look.windows)
-    names = [keys.mark, *map(keys.tenant, look.tenants), *(keys.slot(name) for _, name, _ in slots)]
-    return PackedLook(Call(names, [plan]), list(accumulate(sizes)))
+    return plan, list(accumulate(sizes))
+
+
+def look_keys(keys: Keys, look: Look) -> list[bytes]:
+    """The keys that a Look reads: of documents, then of slots."""
+    slots = (name for window in look.windows for name, _ in window.slots)
+    return [*map(keys.tenant, look.tenants), *map(keys.slot, slots)]
 
 
 def unpack_sums(look: Look, ends: Sequence[int], reply: tuple[bytes | None, list[bytes | None], bytes]) -> Sums:
     """The reply of ``look.lua``; StoreUnfit for what is no integer."""
     mark, docs, values = reply
+    cells = numbers_of(values, ends[-1] if ends else 0)
+    return Sums(unpack_mark(mark), documents_of(look, docs), summed(cells, ends))
+
+
+def numbers_of(text: bytes, count: int) -> list[int]:
+    """So many numbers of a script's reply; StoreUnfit for what is no signed 64-bit integer."""
     try:
-        cells = _integers(values)
-        require_cells(cells)
+        numbers = _integers(text)
+        require_cells(numbers)
     except (*UNREADABLE, OverflowError):
         raise StoreUnfit(_NO_INTEGER) from None
-    if len(cells) != (ends[-1] if ends else 0):
+    if len(numbers) != count:
         raise StoreUnfit(_NO_INTEGER)
+    return numbers
+
+
+def summed(cells: Sequence[int], ends: Sequence[int]) -> list[int]:
+    """By window the admitted and the recorded sum, in turn."""
     sums, first = [], 0
     for end in ends:
         sums += [sum(cells[first:end:2]), sum(cells[first + 1 : end : 2])]
         first = end
-    tenants = {name: found for name, found in zip(look.tenants, docs, strict=True) if found is not None}
-    return Sums(unpack_mark(mark), tenants, sums)
+    return sums
+
+
+def documents_of(look: Look, docs: Sequence[bytes | None]) -> dict[str, bytes]:
+    """The documents that were found, by name."""
+    return {name: found for name, found in zip(look.tenants, docs, strict=True) if found is not None}
 
 
 class ReadReply(NamedTuple):

@@ -131,17 +131,6 @@ class Counters:
                 self.cells.total_recorded[slot] = min(int(self.cells.total_recorded[slot]) + recorded, MAX_SUM)
         self.loaded = int(self.slots.used[0])
 
-    def load_part(self, slot: int, first: int, sums: Sequence[int]) -> None:
-        """Set buckets of a fresh slot, ``first`` and on: of each the admitted and the recorded sum; no total."""
-        last = first + len(sums) // 2
-        self.cells.admitted[slot, first:last] = sums[::2]
-        self.cells.recorded[slot, first:last] = sums[1::2]
-
-    def load_total(self, slot: int, admitted: int, recorded: int) -> None:
-        """Set the totals of a fresh slot whose buckets nobody will ask for."""
-        self.cells.total_admitted[slot] = admitted
-        self.cells.total_recorded[slot] = recorded
-
     def grow_slots(self) -> None:
         """Double the room for slots."""
         capacity = 2 * len(self.slots.counter)

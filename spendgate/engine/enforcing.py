@@ -1,11 +1,12 @@
-"""What enforcing needs to know of one prepared call: what blocks it whatever was spent, and which budgets may."""
+"""What enforcing needs to know of a call: what blocks it whatever was spent, and which budgets may."""
 
 from collections.abc import Collection
 from typing import NamedTuple
 
+from spendgate.engine.batch import Batch
 from spendgate.engine.decide import judge_fixed
-from spendgate.engine.glance import Glance
-from spendgate.engine.tenant import Prepared, Tenant
+from spendgate.engine.preview import Preview
+from spendgate.engine.tenant import Tenant
 from spendgate.model.decision import VERDICTS, Verdict
 
 BLOCKS_FROM = VERDICTS.index("review")
@@ -13,25 +14,26 @@ BLOCKS_FROM = VERDICTS.index("review")
 
 
 class Gate(NamedTuple):
-    """A budget that looks at a call and blocks it when breached.
+    """A budget that looks at calls of a class and blocks one when breached.
 
-    ``counter``: rule and key, as in a store; ``breach``: the verdict of a breach; ``first``, ``last``: the places of
-    its window among the slots that the glance reads; ``slot``, ``field``: the cell that the call would add to.
+    ``rule``: its number in the policy; ``key``: the place of its counter's key; ``breach``: the verdict of a breach;
+    ``window``: its place among the preview's windows; ``slot``, ``head``: the cell that a call would add to, whose
+    field the key ends.
     """
 
     staging: str
-    counter: str
+    rule: int
+    key: int
     cap_nano_usd: int
     breach: Verdict
-    first: int
-    last: int
+    window: int
     slot: str
-    field: str
+    head: str
 
 
-def fixed_verdicts(judge: Tenant, prepared: Prepared) -> dict[str, Verdict]:
-    """By staging that looks at the call, the worst verdict of all that no counter has a say in."""
-    batch = prepared.batch._replace(pairs=prepared.batch.pairs.copy())
+def fixed_verdicts(judge: Tenant, batch: Batch) -> dict[str, Verdict]:
+    """By staging that looks at the call of a batch, the worst verdict of all that no counter has a say in."""
+    batch = batch._replace(pairs=batch.pairs.copy())
     judge_fixed(judge.program.rules, judge.program.by_policy, batch)
     policies = judge.program.rules.rows["policy"][batch.pairs["rule"]].tolist()
     worst: dict[str, int] = {}
@@ -41,20 +43,17 @@ def fixed_verdicts(judge: Tenant, prepared: Prepared) -> dict[str, Verdict]:
     return {staging: VERDICTS[verdict] for staging, verdict in worst.items()}
 
 
-def gates(judge: Tenant, prepared: Prepared, glance: Glance, stagings: Collection[str]) -> list[Gate]:
-    """The budgets of some stagings that may block the call, in the order of rules."""
-    program, wanted = judge.program, glance.unloaded()
-    slots = list(wanted)
-    found = []
-    for pair, (first, last) in glance.spans.items():
-        row = int(prepared.batch.pairs["rule"][pair])
+def gates(preview: Preview, stagings: Collection[str]) -> list[Gate]:
+    """The budgets of some stagings that may block a call, in the order of rules."""
+    program, found = preview.judge.program, []
+    for place, (row, window) in enumerate(zip(preview.rows, preview.windows, strict=True)):
         rule = program.rules.rows[row]
         staging = program.stagings[int(rule["policy"])].staging
         if staging not in stagings or rule["breach"] < BLOCKS_FROM:
             continue
-        key = judge.counters.key_text(int(prepared.batch.keys[int(rule["group"]), 0]))
-        counter = f"{program.rule_in_policy[row]} {key}"
-        field = wanted[slots[first]][-2]  # the call's own bucket, admitted
+        slot, heads = window.slots[0]  # the call's own bucket is the last of the youngest block
         breach = VERDICTS[int(rule["breach"])]
-        found.append(Gate(staging, counter, int(rule["cap"]), breach, first, last, slots[first], field))
+        found.append(
+            Gate(staging, program.rule_in_policy[row], window.key, int(rule["cap"]), breach, place, slot, heads[-2])
+        )
     return found

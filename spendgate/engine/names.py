@@ -56,18 +56,11 @@ class SlotNames:
 
     def whole(self, slot: int) -> list[str]:
         """All fields of a slot, bucket by bucket, of each the admitted and the recorded sum. Not to be changed."""
-        return self.all_of(self._counters.slot(slot).key, len(self.buckets(slot)))
-
-    def all_of(self, key: int, buckets: int) -> list[str]:
-        """As ``whole``, of a key in a slot of so many buckets."""
+        key, buckets = self._counters.slot(slot).key, len(self.buckets(slot))
         known = self._whole.get((key, buckets))
         if known is None:
             known = self._whole[key, buckets] = [text for bucket in range(buckets) for text in self._texts(key, bucket)]
         return known
-
-    def totals_of(self, key: int) -> tuple[str, str]:
-        """The fields of the admitted and the recorded total of a key in a rolling slot."""
-        return self._texts(key, TOTAL)
 
     def window(self, row: int, window: int) -> Window:
         """The window of a budget in row ``row``: that which starts at ``window`` (ms), or ends with that bucket."""

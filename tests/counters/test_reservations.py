@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -11,17 +12,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from spendgate.engine.names import Window
 from tests.counters.conftest import KINDS, Fresh, Servers
 from window_counters.leases import Beat, Leases
-from window_counters.protocol import Change, Mark, PartitionId, Read
+from window_counters.protocol import Change, Look, Mark, PartitionId, Read
 from window_counters.redis_store import RedisStore
-from window_counters.reservations import Answer, Ask, Limit
+from window_counters.reservations import Answer, Ask, Claim, Limit, Standing
 
 TENANT, AGENT, TOPIC_ID = "acme", "one", "topic"
 LONGEST_MS, STALE_MS = 3_600_000, 10_000
 BIG = 2**62 - 1
-CELLS = {"acme day 0 0": ["a0 all", "r0 all"], "acme roll 0 1": ["a0 all", "r0 all", "a1 all", "r1 all"]}
-LIMITS = (Limit("day", "0 all", 100, 0, 0), Limit("roll", "0 all", 60, 1, 1))
+DAY = Window(0, (("acme day 0 0", ("a0 ", "r0 ")),))
+ROLL = Window(0, (("acme roll 0 1", ("a0 ", "r0 ", "a1 ", "r1 ")),))
+LIMITS = (Limit("day", "0", 0, 100, 0), Limit("roll", "0", 0, 60, 1))
 
 
 def lease(beat: Beat, **changed: Any) -> bytes:
@@ -34,17 +37,19 @@ def lease(beat: Beat, **changed: Any) -> bytes:
     return json.dumps({**fields, **changed}).encode()
 
 
-def question(check: str, amount: int | None, **changed: Any) -> Ask:
-    """A call that both budgets look at."""
-    said: dict[str, Any] = {
-        "stagings": {"day": False, "roll": False},
-        "limits": LIMITS,
-        "cells": CELLS,
-        "keep_ms": 60_000,
-    }
-    return Ask(
-        check=check, tenant=TENANT, documents=(), amount_nano_usd=amount, stale_ms=STALE_MS, **{**said, **changed}
-    )
+def question(
+    check: str,
+    amount: int | None,
+    *,
+    keep_ms: int = 60_000,
+    windows: Sequence[Window] = (DAY, ROLL),
+    limits: Sequence[Limit] = LIMITS,
+    **standings: Standing,
+) -> Ask:
+    """A call that both budgets look at; ``standings``: by staging."""
+    said = standings or {"day": Standing.ASKED, "roll": Standing.ASKED}
+    claim = Claim(TENANT, Look((), windows), list(said), limits)
+    return Ask(check, claim, ["all"], list(said.values()), amount, keep_ms, STALE_MS)
 
 
 @pytest_asyncio.fixture(params=KINDS)
@@ -86,23 +91,19 @@ async def test_a_cap_is_kept_to_the_nano_dollar_at_any_size(
     partition = fresh()
     await trusted(store, partition, "roll")
     cap = max(0, min(BIG, sum(sums) + reserved + amount + off))
-    names = [f"{kind}{at} all" for at in range(len(sums)) for kind in "ar"]
+    window = Window(0, (("s", tuple(f"{kind}{at} " for at in range(len(sums)) for kind in "ar")),) if sums else ())
+    empty = Window(0, (("e", ("a0 ", "r0 ")),))
     await spend(store, partition, {"s": {f"a{at} all": each for at, each in enumerate(sums)}})
-    wide = {"stagings": {"roll": False}, "cells": {"s": names}}
-    room = (Limit("roll", "0 all", BIG, 0, 0),)
-    assert (
-        await store.reservations.ask(
-            partition, question("first", reserved, cells={}, stagings={"roll": False}, limits=())
-        )
-    ).outcome == "asked"
-    first = await store.reservations.ask(
-        partition, question("first", reserved, **{**wide, "cells": {"e": ["a", "r"]}, "limits": room})
-    )
-    assert first.outcome == "reserved"
-    asked = await store.reservations.ask(
-        partition, question("next", amount, limits=(Limit("roll", "0 all", cap, 0, 0),), **wide)
-    )
+
+    async def ask(check: str, nano_usd: int, which: Window, *limits: Limit) -> Answer:
+        asked = question(check, nano_usd, windows=[which], limits=limits, roll=Standing.ASKED)
+        return await store.reservations.ask(partition, asked)
+
+    assert (await ask("first", reserved, empty)).outcome == "asked"
+    assert (await ask("first", reserved, empty, Limit("roll", "0", 0, BIG, 0))).outcome == "reserved"
+    asked = await ask("next", amount, window, Limit("roll", "0", 0, cap, 0))
     assert asked.reserved_nano_usd == [reserved]
+    assert asked.found.sums == [sum(sums), 0]
     assert asked.outcome == ("refused" if sum(sums) + reserved + amount > cap else "reserved")
 
 
@@ -119,11 +120,29 @@ async def test_a_staging_that_blocks_at_any_sum_does_so_under_a_valid_lease_alon
     store: RedisStore, partition: PartitionId
 ) -> None:
     beat = await trusted(store, partition, "roll")
-    blocked = question("c", 1, stagings={"day": True, "roll": False})
+    blocked = question("c", 1, day=Standing.BLOCKS, roll=Standing.ASKED)
     assert (await store.reservations.ask(partition, blocked)).outcome == "reserved"
     assert await store.reservations.held(partition, TENANT) == {"roll 0 all": 1}
     await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
     assert (await store.reservations.ask(partition, blocked._replace(check="d"))).outcome == "refused"
+
+
+@pytest.mark.asyncio
+async def test_what_is_left_aside_neither_blocks_nor_reserves_and_an_approved_review_reserves_over_its_cap(
+    store: RedisStore, partition: PartitionId
+) -> None:
+    await trusted(store, partition)
+    only = question("a", 70, day=Standing.ASKED, roll=Standing.ASIDE)
+    answer = await store.reservations.ask(partition, only)
+    assert (answer.outcome, list(answer.leases), list(answer.reserved_nano_usd)) == ("reserved", ["day"], [0, 0])
+    assert await store.reservations.held(partition, TENANT) == {"day 0 all": 70}
+    reviewed = (LIMITS[0], LIMITS[1]._replace(is_review=True))
+    for limits, outcome in ((LIMITS, "refused"), (reviewed, "reserved")):
+        approved = question("b", 30, limits=limits, day=Standing.ASKED, roll=Standing.APPROVED)
+        tight = tuple(each._replace(cap_nano_usd=29) if each.staging == "roll" else each for each in limits)
+        asked = approved._replace(claim=replace(approved.claim, limits=tight))
+        assert (await store.reservations.ask(partition, asked)).outcome == outcome
+    assert await store.reservations.held(partition, TENANT) == {"day 0 all": 100, "roll 0 all": 30}
 
 
 @pytest.mark.asyncio
@@ -159,7 +178,7 @@ async def test_only_a_lease_that_is_valid_reserves_and_what_is_wrong_is_named(
     beat = await trusted(store, partition, "other")
     text = LEASES[state](beat)
     await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": text} if text else {})
-    answer = await store.reservations.ask(partition, question("c", 1, stagings={"day": False}, limits=LIMITS[:1]))
+    answer = await store.reservations.ask(partition, question("c", 1, limits=LIMITS[:1], day=Standing.ASKED))
     assert answer.leases["day"].state == state
     assert answer.outcome == ("reserved" if state == "valid" else "asked")
 
@@ -171,7 +190,7 @@ async def test_what_may_have_been_lost_is_doubted_until_the_longest_reservation_
     beat = await Leases(store.client).beat(partition, AGENT, 0, LONGEST_MS)
     assert (beat.why, beat.safe_from_ms) == ("absent", beat.now_ms + LONGEST_MS)
     await Leases(store.client).grant(partition, TENANT, AGENT, beat.number, {"day": lease(beat)})
-    answer = await store.reservations.ask(partition, question("c", 1, stagings={"day": False}, limits=LIMITS[:1]))
+    answer = await store.reservations.ask(partition, question("c", 1, limits=LIMITS[:1], day=Standing.ASKED))
     assert (answer.leases["day"].state, answer.outcome) == ("doubted", "asked")
     after = await Leases(store.client).beat(partition, AGENT, beat.number, LONGEST_MS)
     assert (after.why, after.safe_from_ms) == ("", beat.safe_from_ms)

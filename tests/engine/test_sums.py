@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spendgate.engine import calls, decisions, staging, tenant
 from spendgate.engine.counters import MAX_SUM
-from spendgate.engine.glance import Glance, is_enough
+from spendgate.engine.preview import Previews, is_enough
 from spendgate.engine.windows import BLOCK, BUCKETS, bucket_width_ms
 from spendgate.model.canonical import usd_text
 from spendgate.model.decision import Reason
@@ -50,7 +50,7 @@ def judge(engine: Engine, which: Policy, event: Event, stored: Mapping[int, tupl
     document = force.TenantDocument(stagings=(begun,), settings={"reasons": "all"})
     judge = engine("spendgate.engine.tenant").Tenant(TENANT, document, {"hash": which})
     batch = engine("spendgate.engine.calls").Calls()
-    batch.add_message(0, to_ms(START), [0], [event])
+    batch.add_message(0, to_ms(event.time), [0], [event])
     prepared = judge.prepare(batch)
     judge.load({slot: _values(slot, fields, stored) for slot, fields in judge.unloaded().items()})
     judged, changes = judge.judge(prepared, {})
@@ -70,24 +70,23 @@ def _totals(stored: Mapping[int, tuple[int, int]], block: int) -> list[int]:
     return [min(sum(each[which] for each in mine), MAX_SUM) for which in (0, 1)]
 
 
-def glanced(which: Policy, event: Event, stored: Mapping[int, tuple[int, int]]) -> Reason | None:
-    """As ``judge``, by a glance; None where a glance is not enough."""
-    judge = judge_of(which)
+def previewed(which: Policy, event: Event, stored: Mapping[int, tuple[int, int]]) -> Reason | None:
+    """As ``judge``, by the sums of a preview's windows; None where these are not enough."""
+    judge, at_ms = judge_of(which), to_ms(event.time)
+    preview = Previews(judge).of(event, at_ms)
+    (window,) = preview.windows
+    cells = [
+        _totals(stored, int(slot.split(" ")[-1])) if heads[0][0] == "A" else _buckets(slot, heads, stored)
+        for slot, heads in window.slots
+    ]
+    assert sum(map(len, cells)) <= 60
     batch = calls.Calls()
-    batch.add_message(0, to_ms(START), [0], [event])
-    prepared = judge.prepare(batch)
-    glance = Glance(judge, prepared)
-    cells = {}
-    for slot, fields in glance.unloaded().items():
-        block = int(slot.split(" ")[-1])
-        cells[slot] = _totals(stored, block) if fields[0][0] == "A" else _buckets(slot, fields, stored)
-    assert sum(map(len, cells.values())) <= 60
-    glance.load(cells)
-    judged = judge.consider(prepared)
+    batch.add_message(0, at_ms, [0], [event])
+    judged = preview.consider(batch, at_ms, [sum(sum(each[side::2]) for each in cells) for side in (0, 1)])
     if not is_enough(judged):
         return None
     source = decisions.Source("spend.events", "id", 0)
-    (decision,) = judge.decisions(source, judged, AT)
+    (decision,) = preview.decisions(source, judged, preview.keys(event), AT)
     (reason,) = decision.reasons
     return reason
 
@@ -104,12 +103,12 @@ def _buckets(slot: str, fields: Sequence[str], stored: Mapping[int, tuple[int, i
     ),
     cap=st.integers(1, 2 * 10**10), cost=st.integers(0, 10**10), at=st.integers(0, BLOCK - 1),
 )  # fmt: skip
-def test_a_glance_sees_what_the_judge_of_all_buckets_sees(
+def test_a_preview_sees_what_the_judge_of_all_buckets_sees(
     stored: dict[int, tuple[int, int]], cap: int, cost: int, at: int
 ) -> None:
     which = capped(cap, {"rolling": "24h"})
     event = call(timedelta(milliseconds=at * WIDTH_MS), "e", cost)
-    seen = glanced(which, event, stored)
+    seen = previewed(which, event, stored)
     whole = judge(as_compiled, which, event, stored).reason
     if seen is None:
         assert whole.reset_at is not None

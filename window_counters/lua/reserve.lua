@@ -1,28 +1,36 @@
 -- Asks what enforced budgets leave for a call, and reserves its estimate on all of them or on none; all of one instant.
 --
 -- KEYS     mark, beat, leases, reserved sums, reservations, deadlines; then documents; then slots
--- ARGV[1]  MessagePack:
+-- ARGV[1]  MessagePack, the same for every check of a class of calls; places count from 1:
 --            docs      how many documents
---            fields    for each slot, its field names: admitted and recorded sums in turn
---            stagings  of each enforced staging that looks at the call {name, whether it blocks the call at any sum}
---            limits    for each of their budgets that may block: {place in `stagings`, field in the reserved sums, cap as
---                      decimal text, first and last place in the slots}
---            check     the check's id: asked again it reserves nothing more
---            amount    the estimate, nano-USD as decimal text; '' reserves nothing
---            keep_ms   how long the reservation is kept
---            stale_ms  how long ago the counters may have been level with the log
--- Returns {mark, {document, ...}, {value, ...}, now_ms, {{state, lease}, ...}, {reserved sum, ...}, outcome, reservation}
+--            heads     lists of what the names of fields begin with
+--            slots     for each slot in turn, the place of its list of heads and the place of its key
+--            stagings  the names of the enforced stagings that may look at the call
+--            limits    for each of their budgets that may block: {place in `stagings`, what its field in the reserved
+--                      sums begins with, place of its key, cap as decimal text, first and last place in the values,
+--                      whether a breach asks for a review}
+-- ARGV[2]  the check's id: asked again it reserves nothing more
+-- ARGV[3]  the estimate, nano-USD as decimal text; '' reserves nothing
+-- ARGV[4]  how long the reservation is kept, in milliseconds
+-- ARGV[5]  how long ago the counters may have been level with the log, in milliseconds
+-- ARGV[6]  of each staging one character: '-' it is not asked; 'f' its budgets are; 'b' it blocks the call at any sum;
+--          'a' its budgets are, and the review that one of them wants is approved
+-- ARGV[7]  on: the keys; a field's name is its head and the key
+-- Returns {mark, {document, ...}, '[number,...]', now_ms, {state, lease, ...}, outcome, reservation}
+--   numbers  the values of the slots (int64 as decimal text, 0 where absent) in the order of slots and heads, then what
+--            is reserved of each limit; in one text, because a list of hundreds costs more than to read them
 --   state    of a staging's lease: 'valid', 'withdrawn', 'none', 'ended', 'moved' (of another run of Redis), 'behind' (of
---            a later mark than this one), 'stale', 'doubted' (reservations may have been lost)
+--            a later mark than this one), 'stale', 'doubted' (reservations may have been lost); '' where it is not asked
 --   outcome  'reserved', 'held' (by this check before: `reservation` says what), 'refused' (by a cap, or by a staging that
 --            blocks at any sum), 'asked' (nothing was to be reserved)
 -- The clock is Redis's own, so that whoever grants leases and whoever obeys them read the same one.
 
-local CHUNK = 1000 -- arguments of one call; Lua's stack holds 8,000
 local LIMB = 1000000000 -- sums are two numbers of base 10^9: Lua's numbers are doubles
+local FIRST_KEY = 6 -- arguments before the keys
 
 local plan = cmsgpack.unpack(ARGV[1])
 local MARK, BEAT, LEASES, RESERVED, RESERVATIONS, DEADLINES = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local check, amount, standings = ARGV[2], ARGV[3], ARGV[6]
 local key = 6
 
 local docs = {}
@@ -31,24 +39,25 @@ for i = 1, plan.docs do
 end
 key = key + plan.docs
 
-local cells, n, ends = {}, 0, {[0] = 0}
-for k, names in ipairs(plan.fields) do
-  for start = 1, #names, CHUNK do
-    local values = redis.call('HMGET', KEYS[key + k], unpack(names, start, math.min(start + CHUNK - 1, #names)))
-    for i = 1, #values do
-      n = n + 1
-      cells[n] = values[i]
-    end
+local cells, n, slots = {}, 0, plan.slots
+for i = 1, #slots, 2 do
+  key = key + 1
+  local names, ends = {}, ARGV[FIRST_KEY + slots[i + 1]]
+  for k, head in ipairs(plan.heads[slots[i]]) do
+    names[k] = head .. ends
   end
-  ends[k] = n
+  local found = redis.call('HMGET', KEYS[key], unpack(names))
+  for k = 1, #found do
+    cells[n + k] = found[k] or '0'
+  end
+  n = n + #found
 end
 
 local time = redis.call('TIME')
-local now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
-local mark = redis.call('GET', MARK)
+local mark, beat = redis.call('GET', MARK), redis.call('GET', BEAT)
 local offset = mark and tonumber(string.match(mark, ':(%d+)$')) or -1
-local beat = redis.call('GET', BEAT)
 
 local function is_doubted()
   local found = beat and cjson.decode(beat)
@@ -70,7 +79,7 @@ local function state_of(text)
     return 'ended'
   elseif lease.mark > offset then
     return 'behind'
-  elseif now_ms - lease.fresh_ms > plan.stale_ms then
+  elseif now_ms - lease.fresh_ms > tonumber(ARGV[5]) then
     return 'stale'
   elseif doubted then
     return 'doubted'
@@ -78,12 +87,16 @@ local function state_of(text)
   return 'valid'
 end
 
-local states, valid, refused = {}, {}, false
+local leases, standing, refused = {}, {}, false -- standing: of a staging with a valid lease
 for i, staging in ipairs(plan.stagings) do
-  local text = redis.call('HGET', LEASES, staging[1])
-  local state = state_of(text)
-  states[i], valid[i] = {state, text or ''}, state == 'valid'
-  refused = refused or (valid[i] and staging[2])
+  local asked, state, text = string.sub(standings, i, i), '', false
+  if asked ~= '-' then
+    text = redis.call('HGET', LEASES, staging)
+    state = state_of(text)
+  end
+  leases[2 * i - 1], leases[2 * i] = state, text or ''
+  standing[i] = state == 'valid' and asked
+  refused = refused or standing[i] == 'b'
 end
 
 local function limbs(text)
@@ -96,45 +109,47 @@ local function limbs(text)
   return tonumber(string.sub(text, 1, -10)), tonumber(string.sub(text, -9))
 end
 
--- Whether the admitted sums of some slots, what is reserved and the amount are more than the cap.
+-- Whether the admitted sums of a window, what is reserved and the amount are more than the cap.
 local function is_over(limit, reserved)
-  local high, low = 0, 0
+  local high, low = limbs(amount)
   local function add(text)
     local more_high, more_low = limbs(text)
     high, low = high + more_high, low + more_low
   end
-  for i = ends[limit[4] - 1] + 1, ends[limit[5]], 2 do
-    if cells[i] then
-      add(cells[i])
-    end
+  for i = limit[5], limit[6], 2 do
+    add(cells[i])
   end
   add(reserved)
-  add(plan.amount)
   high, low = high + math.floor(low / LIMB), low % LIMB
-  local cap_high, cap_low = limbs(limit[3])
+  local cap_high, cap_low = limbs(limit[4])
   return high > cap_high or (high == cap_high and low > cap_low)
 end
 
-local held = redis.call('HGET', RESERVATIONS, plan.check)
-local sums, mine = {}, {}
+local held = redis.call('HGET', RESERVATIONS, check)
+local mine = {}
 for i, limit in ipairs(plan.limits) do
-  sums[i] = redis.call('HGET', RESERVED, limit[2]) or '0'
-  if valid[limit[1]] and plan.amount ~= '' and not held then
-    refused = refused or is_over(limit, sums[i])
-    mine[#mine + 1] = limit[2]
+  local own = standing[limit[1]]
+  local field, reserved = limit[2] .. ARGV[FIRST_KEY + limit[3]], '0'
+  if string.sub(standings, limit[1], limit[1]) ~= '-' then
+    reserved = redis.call('HGET', RESERVED, field) or '0'
+  end
+  cells[n + i] = reserved
+  if own and amount ~= '' and not held then
+    refused = refused or ((own ~= 'a' or not limit[7]) and is_over(limit, reserved))
+    mine[#mine + 1] = field
   end
 end
 
 local function reserve()
   local fields = {}
-  for i, field in ipairs(plan.amount ~= '0' and mine or {}) do
-    redis.call('HINCRBY', RESERVED, field, plan.amount)
-    fields[i] = {field, plan.amount}
+  for i, field in ipairs(amount ~= '0' and mine or {}) do
+    redis.call('HINCRBY', RESERVED, field, amount)
+    fields[i] = {field, amount}
   end
-  local deadline_ms = now_ms + plan.keep_ms
+  local deadline_ms = now_ms + tonumber(ARGV[4])
   local text = cjson.encode({deadline_ms = deadline_ms, fields = fields})
-  redis.call('HSET', RESERVATIONS, plan.check, text)
-  redis.call('ZADD', DEADLINES, deadline_ms, plan.check)
+  redis.call('HSET', RESERVATIONS, check, text)
+  redis.call('ZADD', DEADLINES, deadline_ms, check)
 end
 
 local outcome = 'asked'
@@ -147,4 +162,4 @@ elseif #mine > 0 then
   outcome = 'reserved'
 end
 
-return {mark, docs, cells, now_ms, states, sums, outcome, held or ''}
+return {mark, docs, '[' .. table.concat(cells, ',') .. ']', now_ms, leases, outcome, held or ''}
