@@ -30,6 +30,7 @@ from gateway_shadow import (
     problems,
     read_contents,
     read_ledger,
+    tell_story,
     watch_decisions,
 )
 from gateway_shadow.alerting.lanes import Lanes
@@ -76,7 +77,7 @@ from window_counters.redis_store import RedisStore
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
     manage_reviews, manage_alerts, manage_privacy, manage_sessions, read_contents, read_ledger, export_ledger,
-    watch_decisions, health, sign_in,
+    tell_story, watch_decisions, health, sign_in,
 )  # fmt: skip
 BY_PROVIDER = (sign_in_oidc, sign_in_cli)
 """Not there unless a provider is configured."""

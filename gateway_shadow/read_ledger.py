@@ -1,4 +1,4 @@
-"""Decisions and events to read from the ledger, page by page, and one call's whole story."""
+"""Decisions and events to read from the ledger, page by page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +10,18 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from gateway_shadow.auth import Caller, Reader
-from gateway_shadow.documents import Name
 from gateway_shadow.ledger_filters import Chosen, DecisionsChosen, EventsChosen
 from gateway_shadow.ledger_pages import CursorError, Page, decode_cursor, encode_cursor, page
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import FieldProblem, Problem
-from gateway_shadow.story import story
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import Selection
 from spendgate.ledger.delta_tables import TableName
-from spendgate.ledger.event_documents import documents_of, instant_text
-from spendgate.ledger.event_rows import events_of
-from spendgate.ledger.event_rows import places_of as log_places_of
+from spendgate.ledger.event_documents import documents_of
 from spendgate.ledger.export_formats import Exported
 from spendgate.ledger.ledger_errors import LedgerError, LedgerMissing
-from spendgate.ledger.row_filter import Wanted
 
 router = APIRouter(tags=["ledger"])
 
@@ -48,20 +43,6 @@ class Rows(BaseModel):
     next: str | None
 
 
-class Story(BaseModel):
-    """One call. ``attribution``: by which of six it is known whose it is."""
-
-    event: dict[str, Any]
-    received_at: str | None
-    repeats: int
-    attribution: dict[str, Any]
-    decision: dict[str, Any] | None
-    evidence_status: str | None
-    outcome: str | None
-    cost_nano_usd: int | None
-    annotations: list[dict[str, Any]]
-
-
 @router.get("/v1/decisions", response_model=Rows, responses=problems(409, 422))
 def list_decisions(
     caller: Reader, parts: Shared, chosen: DecisionsChosen, cursor: Cursor = None, limit: Limit = 100,
@@ -80,35 +61,6 @@ def list_events(
     """Events as they were recorded, annotations too; a repeat is marked as one."""
     found = _page(parts, _selection("events", caller, chosen, cursor, order), limit)
     return _rows([each for batch in found.batches for each in documents_of(batch)], found)
-
-
-@router.get("/v1/story", responses=problems(404, 409, 422))
-def tell_story(
-    caller: Reader, parts: Shared, id_: Annotated[Name, Query(alias="id")], source: Annotated[Name, Query()]
-) -> Story:
-    """One call's whole story: what came in, whose it is, what each rule said, what became of it."""
-    with reading(parts, "events", "decisions") as ledger:
-        named = _all(ledger, caller, "events", {"source": source, "id": id_})
-        calls = [each for each in named if each[1].kind == "call"]
-        if not calls:
-            raise Problem(404, "not_found", "no call of this source and id is in the ledger")
-        notes = [
-            (instant_text(place.received_at), event)
-            for place, event in _all(ledger, caller, "events", {"source": source, "refers_to": id_})
-            if not place.duplicate
-        ]
-        wanted = Wanted({"source": source, "event_id": id_}, {})
-        judged = page(ledger, Selection("decisions", caller.tenant, wanted), 10)
-    first = next((each for each in calls if not each[0].duplicate), calls[0])
-    decisions = [each for batch in judged.batches for each in decisions_of(batch)]
-    return Story(**story(first[1], instant_text(first[0].received_at), len(calls) - 1, decisions, notes))
-
-
-def _all(ledger: Ledger, caller: Caller, name: TableName, values: dict[str, str]) -> list[tuple[Any, Any]]:
-    found = page(ledger, Selection(name, caller.tenant, Wanted(values)), 1000)
-    return [
-        pair for batch in found.batches for pair in zip(log_places_of(batch), events_of(batch), strict=True)
-    ]  # fmt: skip
 
 
 def _selection(table: Exported, caller: Caller, chosen: Chosen, cursor: str | None, order: str) -> Selection:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import select
 
+from policy_store import policies
 from policy_store.database import Database
-from policy_store.tables import versions
 from spendgate.model.canonical import from_canonical
 from spendgate.model.policy import Policy
 
@@ -32,11 +31,9 @@ class StagedPolicies:
         return self._read(tenant, list(dict.fromkeys(hashes)))
 
     def _read(self, tenant: str, hashes: list[str]) -> dict[str, Policy]:
-        wanted = select(versions.c.hash, versions.c.document).where(
-            versions.c.tenant == tenant, versions.c.hash.in_(hashes)
-        )
         with self.database.read() as connection:
-            found = {row.hash: from_canonical(row.document) for row in connection.execute(wanted)}
+            documents = policies.by_hashes(connection, tenant, hashes)
+        found = {hash_: from_canonical(document) for hash_, document in documents.items()}
         if len(found) < len(set(hashes)):
             raise LookupError("a staging's document is not in the policy store")
         return found

@@ -1,5 +1,6 @@
 """Policies and their versions. A version is never changed; an edit makes a new one, and voids nothing that runs."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, insert, select, update
@@ -114,6 +115,14 @@ def require_version(connection: Connection, tenant: str, name: str, hash_: str) 
     if len(found) != 1:
         raise NotFound(f"policy {name}: expected the hash of one of its versions, or its first digits")
     return found[0]
+
+
+def by_hashes(connection: Connection, tenant: str, hashes: Iterable[str]) -> dict[str, bytes]:
+    """The canonical documents of a tenant's versions, by hash; those that the store does not have are left out."""
+    wanted = select(versions.c.hash, versions.c.document).where(
+        versions.c.tenant == tenant, versions.c.hash.in_(list(hashes))
+    )
+    return {row.hash: row.document for row in connection.execute(wanted)}
 
 
 def set_state(change: Change, of: Version, state: VersionState) -> None:

@@ -34,6 +34,10 @@ class Piece(ABC):
         """The table's."""
         return SHAPES[self.table]
 
+    def may_have(self, time: datetime) -> bool:
+        """Whether a row may have this value of the table's own time."""
+        return True
+
     def columns(self, names: Sequence[str]) -> pa.Table:
         """These columns of all rows; ``reasons.policy`` is that field of the reasons. One that a file lacks is null."""
         with told_of(self.table):
@@ -70,16 +74,21 @@ class Piece(ABC):
 
 
 class RowGroup(Piece):
-    """One row group of an open file whose order is known. ``offsets`` and ``times`` (of the table's own time): the
-    least and the greatest, of the row group where the file has them, else of the file."""
+    """One row group of an open file whose order is known. ``ends``: by column, the least and the greatest value where
+    the file has them. ``offsets`` and ``times`` (of the table's own time): else those of the file."""
 
     def __init__(self, opened: pq.ParquetFile, number: int, file: DataFile, table: TableName, tenant: str) -> None:
         super().__init__(opened.metadata.row_group(number).num_rows, table, tenant)
         self._file, self._number, self.source, self.name = opened, number, file.source, file.path
-        ends = _ends(opened.metadata.row_group(number))
+        self._paths = [opened.schema.column(place).path for place in range(len(opened.schema.names))]
+        self.ends = _ends(opened.metadata.row_group(number))
         time = self.shape.time
-        self.offsets: tuple[int, int] = ends.get("offset", (file.least["offset"], file.greatest["offset"]))
-        self.times: tuple[datetime, datetime] = ends.get(time, (file.least[time], file.greatest[time]))
+        self.offsets: tuple[int, int] = self.ends.get("offset", (file.least["offset"], file.greatest["offset"]))
+        self.times: tuple[datetime, datetime] = self.ends.get(time, (file.least[time], file.greatest[time]))
+
+    def may_have(self, time: datetime) -> bool:
+        """By the least and the greatest."""
+        return self.times[0] <= time <= self.times[1]
 
     def _columns(self, names: Sequence[str]) -> pa.Table:
         leaves = [leaf for name in names for leaf in self._leaves(name)]
@@ -88,8 +97,8 @@ class RowGroup(Piece):
     def _leaves(self, name: str) -> Iterable[str]:
         """A column, or one field of a list of structs, as Parquet has them."""
         column, _, field = name.partition(".")
-        paths = (self._file.schema.column(number).path for number in range(len(self._file.schema.names)))
-        return (each for each in paths if each.split(".")[0] == column and each.endswith(f".{field}" if field else ""))
+        end = f".{field}" if field else ""
+        return (each for each in self._paths if each.split(".")[0] == column and each.endswith(end))
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         batches: Iterator[pa.RecordBatch] = self._file.iter_batches(

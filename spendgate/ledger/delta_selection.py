@@ -73,6 +73,10 @@ class Reading:
     def hits(self, piece: Piece) -> Places:
         """The numbers of a piece's rows that are wanted, ascending. Raises LedgerError."""
         wanted, after = self._chosen.wanted, self._chosen.after
+        if self._none_has_the_first(piece):
+            return np.array([], np.int64)
+        if after is not None and self._is_wholly_beyond(piece, after):
+            after = None
         names = wanted.columns(self._chosen.table) + ([] if after is None else list(PLACE))
         if not names:
             return np.arange(piece.rows)
@@ -82,11 +86,28 @@ class Reading:
             found &= self._is_beyond(rows, after)
         return np.flatnonzero(found)
 
+    def _none_has_the_first(self, piece: Piece) -> bool:
+        """Whether no row has the first value that is wanted; then the other columns need not be read."""
+        first = next(iter(self._chosen.wanted.values.items()), None)
+        if first is None:
+            return False
+        name, value = first
+        return not pc.any(pc.equal(piece.columns([name])[name], value)).as_py()
+
+    def _is_wholly_beyond(self, piece: Piece, after: Place) -> bool:
+        """Whether all rows are beyond a place, by their offsets."""
+        if not isinstance(piece, RowGroup) or piece.source != after[:2]:
+            return False
+        first, last = piece.offsets
+        return last < after.offset if self._chosen.newest_first else first > after.offset
+
     def _may_hold(self, file: DataFile) -> bool:
         if not file.ours:
             return True
         time, after = self._chosen.shape.time, self._chosen.after
         if file.source is None or not self._times.may_be_in(file.least[time], file.greatest[time]):
+            return False
+        if not self._chosen.wanted.may_be_among({name: (file.least[name], file.greatest[name]) for name in file.least}):
             return False
         return after is None or self._reaches(file.source, (file.least["offset"], file.greatest["offset"]), after)
 
@@ -110,10 +131,11 @@ class Reading:
     def _row_groups(self, run: Sequence[DataFile]) -> Iterator[Piece]:
         """Files of one topic partition, each in order; where two overlap, as after a clock was set back at midnight,
         their row groups that do become one piece."""
-        with ExitStack() as exits:
-            found = [piece for file in run for piece in self._opened(file, exits) if self._may_be_in(piece)]
-            for group in self._turned(list(overlapping(found))):
-                yield group[0] if len(group) == 1 else InMemory.sorted(group)
+        for files in self._turned(_touching(run)):
+            with ExitStack() as exits:
+                found = [piece for file in files for piece in self._opened(file, exits) if self._may_be_in(piece)]
+                for group in self._turned(list(overlapping(found))):
+                    yield group[0] if len(group) == 1 else InMemory.sorted(group)
 
     def _opened(self, file: DataFile, exits: ExitStack) -> Iterator[RowGroup]:
         with told_of(self._chosen.table):
@@ -124,7 +146,7 @@ class Reading:
 
     def _may_be_in(self, piece: RowGroup) -> bool:
         after = self._chosen.after
-        if not self._times.may_be_in(*piece.times):
+        if not self._times.may_be_in(*piece.times) or not self._chosen.wanted.may_be_among(piece.ends):
             return False
         return after is None or piece.source is None or self._reaches(piece.source, piece.offsets, after)
 
@@ -146,6 +168,19 @@ class Reading:
             beyond |= level & (key < bound if self._chosen.newest_first else key > bound)
             level &= key == bound
         return beyond
+
+
+def _touching(run: Sequence[DataFile]) -> list[list[DataFile]]:
+    """Files of one topic partition in the order of the log, those whose rows may interleave together."""
+    found: list[list[DataFile]] = []
+    end = -1
+    for file in sorted(run, key=lambda each: (each.least["offset"], each.greatest["offset"])):
+        if found and file.least["offset"] <= end:
+            found[-1].append(file)
+        else:
+            found.append([file])
+        end = max(end, file.greatest["offset"])
+    return found
 
 
 def rows(ledger: Ledger, chosen: Selection) -> Iterator[pa.RecordBatch]:

@@ -16,11 +16,12 @@ def documents_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         said = {name: value for name, value in msgspec.to_builtins(event).items() if value is not None}
         yield {
             **said, "received_at": instant_text(place.received_at), "duplicate": place.duplicate,
-            "position": _position(place),
+            "position": place_document(place),
         }  # fmt: skip
 
 
-def _position(place: Place) -> dict[str, int | None] | None:
+def place_document(place: Place) -> dict[str, int | None] | None:
+    """Where an event stands in the log; None for one that was never in a log."""
     if place.offset is None:
         return None
     return {"partition": place.partition, "offset": place.offset, "index": place.index}

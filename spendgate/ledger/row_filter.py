@@ -17,17 +17,26 @@ Hits = npt.NDArray[np.bool_]
 
 class Wanted(NamedTuple):
     """Which rows: ``values``: by column; ``reasons``: by field of one reason, all of the same one; times of the event,
-    half open, aware."""
+    half open, aware; ``between``: numbers or instants by column, both ends included."""
 
-    values: Mapping[str, str] = {}
+    values: Mapping[str, str | int] = {}
     reasons: Mapping[str, str] = {}
     from_: datetime | None = None
     to: datetime | None = None
+    between: Mapping[str, tuple[Any, Any]] = {}
 
     def columns(self, table: TableName) -> list[str]:
         """The columns that ``hits`` looks at; a field of reasons as ``reasons.<field>``."""
         time = [SHAPES[table].time] if self.from_ is not None or self.to is not None else []
-        return [*self.values, *time, *(f"reasons.{name}" for name in self.reasons)]
+        return [*self.values, *self.between, *time, *(f"reasons.{name}" for name in self.reasons)]
+
+    def may_be_among(self, ends: Mapping[str, tuple[Any, Any]]) -> bool:
+        """Whether rows with these least and greatest values, of columns where they are known, may be wanted."""
+        spans = {**{name: (value, value) for name, value in self.values.items()}, **self.between}
+        return all(
+            name not in ends or (ends[name][0] <= greatest and ends[name][1] >= least)
+            for name, (least, greatest) in spans.items()
+        )
 
     def hits(self, rows: pa.RecordBatch | pa.Table, table: TableName) -> Hits:
         """Which of ``rows`` are wanted. They have at least the ``columns``."""
@@ -41,6 +50,9 @@ class Wanted(NamedTuple):
     def _tests(self, rows: pa.RecordBatch | pa.Table, table: TableName) -> Iterator[Any]:
         for name, value in self.values.items():
             yield pc.equal(rows[name], value)
+        for name, (least, greatest) in self.between.items():
+            first, last = (pa.scalar(each, rows[name].type) for each in (least, greatest))
+            yield pc.and_(pc.greater_equal(rows[name], first), pc.less_equal(rows[name], last))
         time = SHAPES[table].time
         if self.from_ is not None:
             yield pc.greater_equal(rows[time], pa.scalar(self.from_, rows[time].type))

@@ -13,7 +13,6 @@ from spendgate.engine.batch import UNKNOWN, Batch
 from spendgate.engine.columns import CallColumns
 from spendgate.engine.counters import key_text
 from spendgate.engine.decisions import Heads, reasons_of
-from spendgate.engine.scope import ScopeIndex
 from spendgate.engine.stream import Judged, StreamJudge
 from spendgate.engine.stream_exact import ExactJudge
 from spendgate.engine.version import ENGINE_VERSION
@@ -22,15 +21,15 @@ from spendgate.model.canonical import policy_hash
 from spendgate.model.decision import VERDICTS, Reason
 from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.policy import Policy, Rule
-from spendgate.model.text import NONE
 from spendgate.model.words import explain as words_of
 from spendgate.simulate.history import History, by_tenant
 from spendgate.simulate.rows import deciding
-from spendgate.simulate.rule_words import kind_of, rule_words
+from spendgate.simulate.rule_words import LATE_WORDS, kind_of, rule_words
 from spendgate.simulate.run import Options, simulate
+from spendgate.simulate.scope_words import mismatch_words
 
 KIND = "spendgate.explanation/v1"
-LATE_WORDS = "the call is late, so no budget looks at it"
+
 _PLACE = ("topic_id", "partition", "offset", "index")
 _SHOWN = (
     "source", "id", *_PLACE, "time", "received_at", *SCOPE_FIELDS, "feature", "api_key_id", "cost_nano_usd",
@@ -150,7 +149,7 @@ class _Listener:
     ) -> dict[str, Any]:  # fmt: skip
         told: dict[str, Any] = {"policy": policy.metadata.name, "version": policy_hash(policy)}
         if verdict == UNKNOWN:
-            return {**told, "verdict": None, "words": _mismatch(policy, event), "rules": []}
+            return {**told, "verdict": None, "words": mismatch_words(policy, event), "rules": []}
         rules = [_rule(at, rule, reasons.get((number, at)), chosen, cost) for at, rule in enumerate(policy.spec.rules)]
         return {**told, "verdict": VERDICTS[verdict], "words": None, "rules": rules}
 
@@ -180,19 +179,6 @@ _REASON_FIELDS = (
     "code", "counter", "window_start", "window_end", "limit_nano_usd", "used_before_nano_usd",
     "recorded_before_nano_usd", "remaining_nano_usd", "overage_nano_usd", "reset_at", "alerts",
 )  # fmt: skip
-
-
-def _mismatch(policy: Policy, event: Mapping[str, Any]) -> str:
-    """The first field by which the policy's scope leaves the call out."""
-    scope = policy.spec.scope
-    index = ScopeIndex.of([scope])
-    name = next(
-        each for each, values in zip(index.fields, index.indexes, strict=True) if not values.policies(event[each])
-    )
-    wanted, excluded = getattr(scope, name), getattr(scope.exclude, name) if scope.exclude else None
-    said = [f"looks at {', '.join(wanted)}"] if wanted else []
-    said += [f"leaves out {', '.join(excluded)}"] if excluded else []
-    return f"not in scope: {name} is {event[name] or NONE}, the policy {' and '.join(said)}"
 
 
 def _marks(judged: Judged, at: int, cost: int | None) -> list[str]:

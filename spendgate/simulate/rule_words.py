@@ -3,6 +3,8 @@
 from spendgate.model.money import format_usd
 from spendgate.model.policy import Boundary, Budget, CalendarWindow, RollingWindow, Rule, When
 
+LATE_WORDS = "the call is late, so no budget looks at it"
+
 
 def rule_words(rule: Rule) -> str:
     """``$500.00 a month per team, else deny`` and the like."""
@@ -13,14 +15,27 @@ def rule_words(rule: Rule) -> str:
     return f"review where {_fields(rule.review.when)}" if rule.review is not None else ""
 
 
+def approved_words(rule: Rule, *, is_priced: bool = True) -> str:
+    """What an approval of the rule means: ``within $500.00 a month (UTC) per team``."""
+    if rule.budget is not None:
+        return f"within {_cap(rule.budget)}" if is_priced else "approved, as calls without a price are"
+    if rule.boundary is not None:
+        return f"within the boundary: {_fields(rule.boundary)}"
+    return f"no review needed, for that is where {_fields(rule.review.when)}" if rule.review is not None else "approved"
+
+
 def kind_of(rule: Rule) -> str:
     """budget, boundary or review."""
     return "budget" if rule.budget is not None else "boundary" if rule.boundary is not None else "review"
 
 
 def _budget(budget: Budget) -> str:
+    return f"{_cap(budget)}, else {budget.on_breach}"
+
+
+def _cap(budget: Budget) -> str:
     per = f" per {' and '.join(budget.per)}" if budget.per else ""
-    return f"{format_usd(budget.cap_nano_usd)} {_window(budget)}{per}, else {budget.on_breach}"
+    return f"{format_usd(budget.cap_nano_usd)} {_window(budget)}{per}"
 
 
 def _window(budget: Budget) -> str:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from spendgate.ledger.reader_problem import InputError
 from spendgate.ledger.readers import ReadOptions
 from spendgate.model.policy import Policy
-from spendgate.simulate.explain import LATE_WORDS, explain, find
+from spendgate.simulate.explain import explain, find
 from spendgate.simulate.history import FileHistory
+from spendgate.simulate.rule_words import LATE_WORDS
 from spendgate.simulate.run import Options
 from spendgate.simulate.selection import Selection
 from tests.engine.scenes import budget, call, correction, examples, policy
