@@ -13,13 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_shadow.ledger_pages import CursorError, decode_cursor, encode_cursor, page
+from gateway_shadow.story_example import STORY
+from gateway_shadow.tell_story import Story
+from policy_store import policies, tenants
+from spendgate.ledger.check_rows import RecordedCheck, check_batch_of
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import Place, Selection
+from spendgate.ledger.delta_writer import LedgerTable
+from spendgate.ledger.event_rows import Place as LogPlace
 from spendgate.ledger.row_filter import Wanted
+from spendgate.model.check import Check, encode_check
 from spendgate.model.decision import Decision
 from tests.door.conftest import Door
-from tests.engine.scenes import TENANT, call, correction, log_of
+from tests.engine.scenes import START, TENANT, call, correction, log_of
 from tests.reconcile.test_reconcile import busy, write
 
 
@@ -86,14 +93,28 @@ def test_what_was_never_a_cursor_is_no_cursor(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def read_door(shared_door: Door) -> Door:
-    """A door with a ledger."""
-    log, decisions, _ = busy()
+    """A door with a ledger, in which e17 settles a check, and with the policies that are staged there."""
+    log, decisions, known = busy()
     later = (
-        call(timedelta(minutes=50), "out", kind="outcome", refers_to="e17", outcome="accepted"),
+        call(
+            timedelta(minutes=50), "out", kind="outcome", refers_to="e17", outcome="accepted", evidence_status="present"
+        ),
         correction(timedelta(minutes=51), "e17", 5),
         call(timedelta(minutes=52), "e17", team="t1"),
     )
-    write(shared_door.ledger, log_of(*(record.body for record in log), *later), decisions)
+    bodies = [msgspec.structs.replace(r.body, check_id="chk-17") if r.body.id == "e17" else r.body for r in log]
+    write(shared_door.ledger, log_of(*bodies, *later), decisions)
+    check = Check(
+        check_id="chk-17", tenant=TENANT, time=START + timedelta(minutes=17), asked_by="ann", would_be="approve",
+        estimate_nano_usd=9 * 10**8, applied=18, team="t1", model="gpt-5", took_us=900,
+    )  # fmt: skip
+    place = LogPlace("checks-id", 0, 0, 0, START)
+    rows = check_batch_of([RecordedCheck(check, encode_check(check))], [place])
+    LedgerTable(shared_door.ledger).append("checks", [rows], ("checks-id", 0), 0)
+    with shared_door.changes().of(TENANT, "root") as change:
+        tenants.create(change)
+        for each in known.values():
+            policies.create(change, each, "as written")
     return shared_door
 
 
@@ -130,10 +151,47 @@ def test_a_story_tells_what_came_in_whose_it_is_what_was_said_and_what_became_of
     assert (told["event"]["id"], told["repeats"]) == ("e17", 1)
     assert (told["attribution"]["known"], told["attribution"]["of"]) == (["team"], 6)
     assert (told["outcome"], told["cost_nano_usd"]) == ("accepted", 5)
+    assert told["evidence"] == {"status": "present", "id": None, "came_later": True, "words": "there is evidence"}
     assert [each["kind"] for each in told["annotations"]] == ["outcome", "correction"]
     assert told["decision"]["event_id"] == "e17"
     assert all(each["words"] for each in told["decision"]["reasons"])
     assert (nobody.status_code, nobody.json()["status"]) == (404, 404)
+
+
+def test_a_story_tells_every_rule_in_words_the_check_and_the_calls_beside_it(read_door: Door) -> None:
+    with read_door.as_("viewer", tenant=TENANT) as client:
+        told = client.get("/v1/story", params={"source": "app", "id": "e17", "neighbours": 3}).json()
+        alone = client.get("/v1/story", params={"source": "app", "id": "e17", "neighbours": 0}).json()
+    rules = {each["policy"]: [(rule["verdict"], rule["words"]) for rule in each["rules"]] for each in told["rules"]}
+    assert rules["other"] == [("approve", "within $1,000.00 a day (UTC)")]
+    ((verdict, words),) = rules["capped"]
+    assert verdict == "approve"
+    assert words.startswith("within the cap of $10.00 for team=t1")
+    assert told["check"]["words"] == "allowed; the policies would have said approve"
+    assert told["check"]["cost_over_estimate_nano_usd"] == 10**8
+    beside = told["neighbours"]
+    assert (beside["policy"], beside["counter"], beside["is_partial"]) == ("capped", "team=t1", False)
+    assert [each["id"] for each in beside["before"]] == ["e11", "e13", "e15"]
+    assert [(each["id"], each["verdict"]) for each in beside["after"]] == [
+        ("e19", "approve"), ("e21", "deny"), ("e23", "deny")
+    ]  # fmt: skip
+    assert alone["neighbours"] is None
+
+
+def test_the_example_of_a_story_has_the_fields_that_stories_have(read_door: Door) -> None:
+    with read_door.as_("viewer", tenant=TENANT) as client:
+        told = client.get("/v1/story", params={"source": "app", "id": "e17"}).json()
+    Story.model_validate(STORY)
+    assert _fields(STORY) == _fields(told)
+
+
+def _fields(document: Any, at: str = "") -> set[str]:
+    """The names of fields at every depth, but for those of events, which have what was sent."""
+    if isinstance(document, list):
+        return {name for each in document for name in _fields(each, at)}
+    if not isinstance(document, dict) or at in (".event", ".annotations"):
+        return {at}
+    return {name for key, value in document.items() for name in _fields(value, f"{at}.{key}")}
 
 
 def test_another_tenant_sees_nothing_of_it_and_a_bad_cursor_is_named(read_door: Door) -> None:
