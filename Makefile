@@ -10,6 +10,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
+.PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -31,6 +32,9 @@ setup: $(STAMP) ## Build the environment in .venv, and nothing else
 
 demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=)
 	@$(BIN)/spendgate demo $(if $(FILE),--file $(FILE)) $(ARGS)
+
+demo-gate: $(STAMP) ## A month in a minute: shadow, the gate, two people's flip, a cap that holds, a demotion
+	@$(BIN)/python -m dev.demo_gate
 
 test: $(STAMP) ## Every test, on a real Kafka, Redis and Valkey (ARGS=-n0: one by one)
 	$(BIN)/python -m pytest $(PARALLEL) $(TESTS) $(ARGS)
