@@ -11,7 +11,7 @@ from rich.console import Console
 from dev.demo_gate.ground import Ground
 from dev.errors import StackError
 
-WITHIN_S = 90.0
+WITHIN_S = 120.0
 _LOOK_S = 0.1
 T = TypeVar("T")
 
