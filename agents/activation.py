@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agents import metrics
+from agents import metrics, policy_metrics
 from agents.faults import fault_point
 from agents.outlet import Outlet
 from agents.partition import MarkMoved, PartitionJudge
@@ -59,6 +59,7 @@ class Activator:
         await fault_point("activated")
         if live:
             metrics.ACTIVATIONS.labels(activation.action).inc()
+            _tell(activation, before, after, step.received_ms)
             log.info("tenant %s: %s, %d in force", activation.tenant, activation.action, len(after.stagings))
 
     async def _document(self, judge: PartitionJudge, tenant: str) -> TenantDocument:
@@ -85,3 +86,12 @@ class Activator:
         await self.store.put(judge.id, seed.cells)
         await fault_point("seeded")
         return seed
+
+
+def _tell(activation: Activation, before: TenantDocument, after: TenantDocument, at_ms: int) -> None:
+    """Tell of what became of stagings, by policy; a void record tells of nothing."""
+    if activation.action != "settings" and before.passed != after.passed:
+        ended = {s.policy for s in before.stagings if s.staging in ended_by(before, activation)}
+        named = {s.policy for s in (*before.stagings, *after.stagings) if s.staging == activation.staging}
+        for policy, action in [*((each, "end") for each in ended), *((each, activation.action) for each in named)]:
+            policy_metrics.note_activation(activation.tenant, policy, action, at_ms)

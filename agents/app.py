@@ -40,6 +40,7 @@ from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.model.topics import Topic, Topics, TopicsError, load_topics
 from spendgate.simulate.ledger_log import LedgerLog
+from telemetry.labels import LABELS, most_from_environment
 from window_counters.protocol import StoreUnavailable, StoreUnfit
 from window_counters.redis_store import RedisStore
 
@@ -213,6 +214,7 @@ def main(arguments: list[str]) -> int:
     role = arguments[0]
     try:
         config = Config.from_environment(role)
+        LABELS.most = most_from_environment()
         if role == RECONCILIATION:
             return serve(build_reconciliation(config))
         if role in ("worker", "enforcement"):

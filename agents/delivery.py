@@ -15,7 +15,7 @@ from typing import Any, cast
 import mode.loop
 from faust.types.auth import CredentialsT
 
-from agents import logs
+from agents import health_metrics, logs
 from agents.aiokafka_private import compression
 from agents.exits import Exit, Fatal
 from agents.faust_private import App, Worker
@@ -68,7 +68,11 @@ def make_app(
     facts, ending = health or Health(), Exit()
     lanes = Lanes(name, handler, facts, ending)
     overseer = Overseer(
-        lanes, topic, server_from_env(facts), max_messages=chosen.max_messages, max_bytes=chosen.max_bytes
+        lanes,
+        topic,
+        server_from_env(facts, health_metrics.tell),
+        max_messages=chosen.max_messages,
+        max_bytes=chosen.max_bytes,
     )
     app = App(chosen.group or name, overseer=overseer, **_options(bootstrap, chosen))
     lanes.app = app

@@ -6,13 +6,16 @@ import time
 from collections.abc import Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from telemetry.exposition import exposition
 
 HOST = "SPENDGATE_HTTP_HOST"
 PORT = "SPENDGATE_HTTP_PORT"
 STALLED_S = 45.0
 HOPELESS_S = 75.0
 LONG_RETRY_S = 120.0
+DEPENDENCIES = ("store", "broker", "policies", "ledger")
+"""What a batch may wait for."""
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +62,11 @@ class Health:
         """Seconds without progress although there is something to do; 0 if there is not."""
         return self.clock() - self._progressed if self.lag else 0.0
 
+    def waits(self) -> list[tuple[str, float]]:
+        """What each partition that waits is waiting for, and for how many seconds."""
+        now = self.clock()
+        return [(dependency, now - since) for since, dependency in self._retrying.values()]
+
     def faults(self) -> list[str]:
         """Why the worker should be restarted; empty if it should not."""
         stalled_s = self.stalled_s()
@@ -76,10 +84,14 @@ class Health:
 
 
 class HealthServer:
-    """``/health/live``, ``/health/ready`` and ``/metrics`` on a port of their own."""
+    """``/health/live``, ``/health/ready`` and ``/metrics`` on a port of their own. ``told``: sets the metrics that say
+    how the process is, before they are read."""
 
-    def __init__(self, health: Health, *, host: str, port: int) -> None:
+    def __init__(
+        self, health: Health, *, host: str, port: int, told: Callable[[Health], None] = lambda _: None
+    ) -> None:
         self.health, self.host, self.port = health, host, port
+        self.told = told
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
@@ -110,8 +122,10 @@ class HealthServer:
     async def _ready(self, _: web.Request) -> web.Response:
         return _answer(self.health.obstacles())
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    async def _metrics(self, request: web.Request) -> web.Response:
+        self.told(self.health)
+        body, content_type = exposition(request.headers.get("Accept"))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
 
 def _answer(problems: list[str]) -> web.Response:
@@ -119,10 +133,10 @@ def _answer(problems: list[str]) -> web.Response:
     return web.json_response({"status": "failing" if problems else "ok", "reasons": problems}, status=status)
 
 
-def server_from_env(health: Health) -> HealthServer | None:
+def server_from_env(health: Health, told: Callable[[Health], None] = lambda _: None) -> HealthServer | None:
     """The server that SPENDGATE_HTTP_PORT asks for (0: any free port), if it does; SPENDGATE_HTTP_HOST is its address
     (default 127.0.0.1)."""
     port = os.environ.get(PORT, "")
     if not port.isdecimal():
         return None
-    return HealthServer(health, host=os.environ.get(HOST, "127.0.0.1"), port=int(port))
+    return HealthServer(health, host=os.environ.get(HOST, "127.0.0.1"), port=int(port), told=told)

@@ -23,7 +23,7 @@ from prometheus_client import Counter, Histogram
 from agents.exits import Exit
 from agents.faults import fault_point
 from agents.faust_private import App, Chunk, Consumer
-from agents.health import LONG_RETRY_S, Health
+from agents.health import DEPENDENCIES, LONG_RETRY_S, Health
 
 IDLE_EVERY_S = 1.0
 FIRST_PAUSE_S = 0.1
@@ -217,6 +217,8 @@ class Lanes:
         self.app: App
         self._lanes: set[Lane] = set()
         self._complained: dict[str, float] = {}
+        for dependency in DEPENDENCIES:
+            RETRIES.labels(name, dependency)  # from 0 on, so that the first is seen
 
     @property
     def consumer(self) -> Consumer:

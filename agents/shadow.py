@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents import metrics
+from agents import metrics, policy_metrics
 from agents.activation import Activator
 from agents.delivery import Fatal, Message, Transient
 from agents.faults import fault_point
@@ -181,3 +181,4 @@ class Shadow:
     async def revoked(self, partitions: frozenset[int]) -> None:
         """Partitions were given up."""
         self.judges.clear()
+        policy_metrics.FULLEST.clear()

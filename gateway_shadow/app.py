@@ -56,6 +56,7 @@ from gateway_shadow.ruling import Rules
 from gateway_shadow.serving import Server
 from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
+from gateway_shadow.store_metrics import StoreMetrics, every_s_from_environment
 from gateway_shadow.sweeping import keep_sweeping
 from policy_store.alert_deliveries import Deliveries
 from policy_store.alert_targets import sealer_of
@@ -72,6 +73,7 @@ from spendgate import __version__
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
+from telemetry.labels import LABELS, most_from_environment
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
@@ -141,6 +143,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         others = [
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
+            asyncio.create_task(StoreMetrics(parts.database, every_s_from_environment()).keep_looking()),
             asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:
@@ -181,6 +184,8 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         config, topics = Config.from_environment(), load_topics()
+        LABELS.most = most_from_environment()
+        every_s_from_environment()
         parts = parts_of(config, topics)
         require_current(parts.database)
         if parts.privacy.contents is not None:

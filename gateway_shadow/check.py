@@ -42,6 +42,7 @@ from spendgate.model.decode import Fault
 from spendgate.model.event import Event
 from spendgate.model.question import Question, read_question
 from spendgate.prices.cards import Tokens
+from telemetry import tracing
 from window_counters.documents import NotOfTheMark
 from window_counters.protocol import StoreUnavailable, StoreUnfit
 from window_counters.reservations import Reservations
@@ -121,7 +122,10 @@ async def asked(question: Question, caller: Caller, parts: Parts) -> Asked:
     for record in records_of(found, ruling):
         parts.recorder.enforcement(record)
     metrics.CHECKS.labels(found.would_be or found.fault or "").inc()
-    metrics.CHECK_S.observe(time.perf_counter() - begun)
+    metrics.RULINGS.labels(ruling.blocked or "allow").inc()
+    for fault in ruling.faults:
+        metrics.ENFORCING_FAULTS.labels("refused_by_fault" if fault.watched.is_closed else "let_through").inc()
+    metrics.CHECK_S.observe(time.perf_counter() - begun, tracing.trace_label() or None)
     return Asked(found, ruling, reviews)
 
 

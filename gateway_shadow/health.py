@@ -2,12 +2,12 @@
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
 from gateway_shadow.parts import Shared
 from policy_store.errors import StoreAway
 from policy_store.migrate import require_current
+from telemetry.exposition import exposition
 
 router = APIRouter(tags=["health"])
 
@@ -39,4 +39,5 @@ async def ready(response: Response, parts: Shared) -> Ready:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """For Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    body, content_type = exposition(request.headers.get("accept"))
+    return Response(body, media_type=content_type)

@@ -15,6 +15,7 @@ from spendgate.ledger.packing import Message, pack
 from spendgate.model.event import Event
 from spendgate.model.partition import partition_of
 from spendgate.model.topics import Topic
+from telemetry import tracing
 
 LINGER_MS = 2
 
@@ -51,7 +52,7 @@ class LogWriter:
             raise _away("log_away", "Kafka did not acknowledge; send the same again, repeats are recognised") from None
         finally:
             self._count(-size)
-            metrics.ACKNOWLEDGED_S.observe(time.perf_counter() - begun)
+            metrics.ACKNOWLEDGED_S.observe(time.perf_counter() - begun, tracing.trace_label() or None)
 
     async def publish(self, topic: str, key: bytes, value: bytes, partition: int) -> None:
         """One message, acknowledged. Raises KafkaError."""

@@ -18,6 +18,15 @@ CHECK_S = Histogram(
     "Time that a check has taken.",
     buckets=(0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1),
 )
+RULINGS = Counter("spendgate_check_rulings_total", "Checks by what became of the call.", ["ruling"])
+ENFORCING_FAULTS = Counter(
+    "spendgate_enforcement_faults_total", "Enforced stagings that met a fault at a check, by what it did.", ["did"]
+)
+for _ruling in ("allow", "deny", "review"):
+    RULINGS.labels(_ruling)  # from 0 on, so that the first is seen
+for _did in ("let_through", "refused_by_fault"):
+    ENFORCING_FAULTS.labels(_did)
+DEMOTED = Counter("spendgate_demotions_total", "Stagings brought back to shadow because a certificate ran out.")
 CHECKS_LOST = Counter("spendgate_checks_lost_total", "Checks that could not be recorded.")
 OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store that Kafka has acknowledged.")
 

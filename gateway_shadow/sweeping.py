@@ -22,6 +22,7 @@ async def keep_sweeping(changes: Changes, signer: Signer) -> None:
             expired = await asyncio.to_thread(reviews.expire_due, changes, TOGETHER)
             metrics.REVIEWS_EXPIRED.inc(expired)
             for each in await asyncio.to_thread(settling.demote_unproven, changes, signer):
+                metrics.DEMOTED.inc()
                 log.warning("%s of %s is back in shadow: its certificate no longer holds", each.id, each.policy)
             pause_s = 0.0 if expired == TOGETHER else EVERY_S
         except StoreAway as error:

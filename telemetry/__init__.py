@@ -1,0 +1,1 @@
+"""What processes tell of themselves: labels that stay few, metrics as Prometheus reads them, traces."""
