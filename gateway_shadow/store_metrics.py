@@ -170,6 +170,10 @@ def _flags(found: Overview) -> Iterator[Metric]:
         "flag_changed_timestamp_seconds", "When a flag was last turned", labels,
         [(names, each.changed_ms / 1000) for names, each in named],
     )  # fmt: skip
+    yield _family(
+        "demoted_timestamp_seconds", "When a policy's flag was put out that nobody has turned off", labels[1:],
+        [(names[1:], each.changed_ms / 1000) for names, each in named if each.by_itself and not each.is_on],
+    )  # fmt: skip
 
 
 def every_s_from_environment() -> float:

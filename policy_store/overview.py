@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, func, select
 
 from policy_store import flags
+from policy_store.enforcement import SYSTEM
 from policy_store.lifecycle import LIVE
 from policy_store.reviews import WAITING
 from policy_store.tables import certificates, outbox, reconciliations, reviews, stagings
@@ -30,13 +31,15 @@ class LiveStaging(NamedTuple):
 
 
 class FlagSet(NamedTuple):
-    """A flag that was turned on at some time. ``policy``: of the level ``policy``, else empty."""
+    """A flag that was turned on at some time. ``policy``: of the level ``policy``, else empty. ``by_itself``: nobody
+    turned it, but the store: a fault was found, or a certificate ran out."""
 
     level: str
     tenant: str
     policy: str
     is_on: bool
     changed_ms: int
+    by_itself: bool
 
 
 class Waiting(NamedTuple):
@@ -91,14 +94,14 @@ def _last(connection: Connection, table: Any, by: str, *names: str) -> dict[str,
 def _flags(connection: Connection) -> list[FlagSet]:
     wanted = select(
         flag_rows.c.level, flag_rows.c.tenant, stagings.c.policy, flag_rows.c.is_on,
-        flag_rows.c.changed_ms,
+        flag_rows.c.changed_ms, flag_rows.c.changed_by,
     ).select_from(flag_rows).outerjoin(stagings, stagings.c.id == flag_rows.c.subject)  # fmt: skip
     return [_flag(*row) for row in connection.execute(wanted.order_by(flag_rows.c.changed_ms))]
 
 
-def _flag(level: str, tenant: str, policy: str | None, is_on: bool, changed_ms: int) -> FlagSet:
+def _flag(level: str, tenant: str, policy: str | None, is_on: bool, changed_ms: int, changed_by: str) -> FlagSet:
     name = flags.EVERYWHERE if level == "global" else tenant
-    return FlagSet(level, name, policy or "" if level == "policy" else "", is_on, changed_ms)
+    return FlagSet(level, name, policy or "" if level == "policy" else "", is_on, changed_ms, changed_by == SYSTEM)
 
 
 def _by_tenant(connection: Connection, table: Any, which: Any, since: Any) -> dict[str, Waiting]:

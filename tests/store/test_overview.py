@@ -1,6 +1,6 @@
 """What those who watch are told of the store: what is live, proven and on, and what waits; in a few statements."""
 
-from policy_store import stagings
+from policy_store import settling, stagings
 from policy_store.overview import FlagSet, Waiting, overview
 from tests.store import enforced
 from tests.store.conftest import Store
@@ -33,8 +33,18 @@ def test_flags_are_told_of_by_level_and_policy_also_once_they_are_off(store: Sto
     enforced.turn_off(store, "policy", staging.id)
     with store.database.read() as connection:
         found = overview(connection)
-    assert FlagSet("policy", TENANT, "marketing-monthly", False, store.clock.ms) in found.flags
+    assert FlagSet("policy", TENANT, "marketing-monthly", False, store.clock.ms, False) in found.flags
     assert [each.state for each in found.stagings] == ["shadow"]
+
+
+def test_a_flag_that_the_store_itself_puts_out_is_told_of_as_that(store: Store) -> None:
+    staging = enforced.enforced(store)
+    store.clock.ms += 100 * 86_400_000  # its certificate has run out
+    settling.demote_unproven(store.changes, store.signer)
+    with store.database.read() as connection:
+        found = overview(connection)
+    (flag,) = [each for each in found.flags if each.level == "policy"]
+    assert (flag.policy, bool(flag.is_on), flag.by_itself) == (staging.policy, False, True)
 
 
 def test_what_waits_is_counted_since_the_first(store: Store) -> None:
