@@ -1,0 +1,1 @@
+"""The verticals: synthetic workflows, judged in memory, and once on the whole stack."""
