@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ from spendgate.simulate.selection import Selection
 RECORDED_WITHIN_S = 60.0
 CANNOT_BE_FOUND = 2
 LOOK_EVERY_S = 0.2
-SUGGEST_FOR = "team-burst"
-"""The example whose windows are short enough for an hour of history to hold several."""
+SUGGESTED = ("--suggest", "team-burst", "--percent", "2", "--of", "dollars")
+"""Of the example whose windows are short enough for an hour of history to hold several."""
 
 Place = tuple[int, int, int]
 """Partition, offset, index in the message."""
@@ -69,30 +70,34 @@ def _covers(root: Path, topic_id: str, ends: Mapping[int, int]) -> bool:
 
 def study(
     root: Path, folder: Path, tenants: Sequence[str], files: Sequence[Path], policies: Sequence[Policy],
-    live: Iterable[Decision],
+    live: Iterable[Decision], *, since: datetime | None = None, asked: Sequence[str] = SUGGESTED,
 ) -> Study:  # fmt: skip
-    """Simulate ``policies`` (of ``files``) over the ledger, hold it against the live decisions, and write a page."""
+    """Simulate ``policies`` (of ``files``) over the ledger, hold it against the live decisions, and write a page.
+
+    ``since``: the first live call's time, where the ledger also holds calls from before. ``asked``: what else the page
+    is to say, as options of ``spendgate simulate``.
+    """
     simulated: dict[Place, Verdict] = {}
     for tenant in tenants:
-        simulated |= _verdicts(root, folder / "decisions.parquet", tenant, policies)
+        simulated |= _verdicts(root, folder / "decisions.parquet", Selection(since, where={"tenant": tenant}), policies)
     found = {(d.position.partition, d.position.offset, d.position.index): d.verdict for d in live}
     same = sum(simulated.get(place, "approve") == verdict for place, verdict in found.items())
     page = folder / "report.html"
     plain = _command(root, tenants[0], files, page)
-    command = [*plain, "--suggest", SUGGEST_FOR, "--percent", "2", "--of", "dollars"]
+    command = [*plain, *asked]
     report = _run(command)
     if report is None:  # a file of one's own may be shorter than any window
         command, report = plain, _run(plain) or {}
     return Study(same, len(found) - same + len(simulated.keys() - found.keys()), page, command, report)
 
 
-def _verdicts(root: Path, path: Path, tenant: str, policies: Sequence[Policy]) -> dict[Place, Verdict]:
+def _verdicts(root: Path, path: Path, chosen: Selection, policies: Sequence[Policy]) -> dict[Place, Verdict]:
     """The worst verdict of each call that a policy looked at, by the costs that were recorded."""
     job = Job(
         command=(),
         policies=policies,
         source=Source(ledger=str(root)),
-        selection=Selection(where={"tenant": tenant}),
+        selection=chosen,
         options=Options(as_recorded=True),
         decisions=path,
     )

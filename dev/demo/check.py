@@ -6,14 +6,18 @@ from datetime import UTC, datetime
 
 from agents.delivery import Message
 from agents.steps import of_tenant, steps
+from dev.demo.stream import logged
 from dev.demo.tally import Tally
+from spendgate.cli.kafka_client import topic_id_of
 from spendgate.engine.decisions import Source
 from spendgate.model.decision import Decision
+from spendgate.model.partition import partition_of
 from spendgate.model.policy import Policy
-from spendgate.model.topics import Topic
+from spendgate.model.topics import Topic, Topics
 from spendgate.reconcile.join import timeless
 from spendgate.simulate.replay import LogReplay
 
+TIMEOUT_S = 20.0
 AT = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for ``decided_at``, the one field in which a replay may differ."""
 
@@ -53,6 +57,24 @@ def replayed(
             replay.pass_activation(step.activation, step.last, step.received_ms)
         for calls in step.calls.values():
             found |= {decision.decision_id: decision for decision in replay.pass_calls(tenant, calls)}
+    return found
+
+
+def owed(
+    bootstrap: str,
+    topics: Topics,
+    tenants: list[str],
+    starts: Mapping[int, int],
+    policies: Mapping[str, Policy],
+) -> dict[str, Decision]:
+    """The decisions that the log owes these tenants from the offsets ``starts`` on, by id."""
+    topic = topics.events
+    topic_id = topic_id_of(bootstrap, topic.name, TIMEOUT_S, lambda _: None)
+    found: dict[str, Decision] = {}
+    for tenant in tenants:
+        partition = partition_of(tenant.encode(), topic.partitions)
+        messages = logged(bootstrap, topic.name, partition, starts[partition])
+        found |= replayed(topic, topic_id, partition, tenant, messages, policies)
     return found
 
 

@@ -6,21 +6,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
-from rich.live import Live
 
 from dev.agents import workers
 from dev.demo.afterwards import Study, study, wait_recorded
-from dev.demo.check import Verdict, compare, replayed
-from dev.demo.screen import screen
-from dev.demo.stream import Feed, Sender, ends, logged
+from dev.demo.check import Verdict, owed
+from dev.demo.show import Show
+from dev.demo.stream import Feed, Sender, ends
 from dev.demo.tally import Tally
 from dev.errors import StackError
 from dev.ground import made_topics, running_stack
@@ -32,7 +30,6 @@ from spendgate.ledger.readers import read_events
 from spendgate.ledger.sample import busy_hour
 from spendgate.model.announcement import Board
 from spendgate.model.canonical import policy_hash
-from spendgate.model.decision import Decision
 from spendgate.model.event import Event
 from spendgate.model.money import format_usd
 from spendgate.model.partition import partition_of
@@ -41,7 +38,6 @@ from spendgate.model.policy_source import read_policy
 from spendgate.model.topics import Topics, load_topics
 
 AGENTS = 2
-QUIET_S = 60.0
 TIMEOUT_S = 20.0
 
 
@@ -71,9 +67,9 @@ def run(wish: Wish) -> bool:
         feed = exits.enter_context(
             closing(Feed(stack.bootstrap, topics.decisions.name, topics.decisions.partitions, tenants))
         )
-        show = _Show(console, feed, Sender(producer, topics.events.name, wish.rate), len(events))
+        show = Show(console, feed, Sender(producer, topics.events.name, wish.rate), len(events))
         show.stream(events, live=not wish.as_json)
-        verdict = show.settle(lambda: _replay(stack.bootstrap, topics, tenants, starts, policies), running)
+        verdict = show.settle(lambda: owed(stack.bootstrap, topics, tenants, starts, policies), running)
         learnt = _study(stack.bootstrap, topics, tenants, list(policies.values()), show.tally, running)
         _report(console, wish, len(events), show.tally, verdict, learnt, time.monotonic() - begun)
         if not wish.leave and sys.stdin.isatty():
@@ -144,69 +140,6 @@ def _study(
     at_end = ends(bootstrap, topic.name, range(topic.partitions))
     wait_recorded(root, topic_id, at_end, lambda: all(each.poll() is None for each in running))
     return study(root, home() / "demo", tenants, _example_files(), policies, tally.decisions.values())
-
-
-def _replay(
-    bootstrap: str,
-    topics: Topics,
-    tenants: list[str],
-    starts: Mapping[int, int],
-    policies: Mapping[str, Policy],
-) -> dict[str, Decision]:
-    topic = topics.events
-    topic_id = topic_id_of(bootstrap, topic.name, TIMEOUT_S, lambda _: None)
-    found: dict[str, Decision] = {}
-    for tenant in tenants:
-        partition = partition_of(tenant.encode(), topic.partitions)
-        messages = logged(bootstrap, topic.name, partition, starts[partition])
-        found |= replayed(topic, topic_id, partition, tenant, messages, policies)
-    return found
-
-
-@dataclass(slots=True)
-class _Show:
-    """Sends, watches, and knows when all has come."""
-
-    console: Console
-    feed: Feed
-    sender: Sender
-    total: int
-    tally: Tally = field(default_factory=Tally)
-    _since: float = field(default_factory=time.monotonic)
-
-    def stream(self, events: list[Event], *, live: bool) -> None:
-        """Send everything, and take in decisions meanwhile."""
-        thread = threading.Thread(target=self.sender.run, args=(events,), daemon=True)
-        thread.start()
-        try:
-            with Live(console=self.console, refresh_per_second=4) if live else nullcontext() as screen_of:
-                while thread.is_alive() or len(self.tally.decisions) < self._nearly_all(events):
-                    self.feed.poll(self.tally)
-                    if screen_of is not None:
-                        screen_of.update(screen(self.tally, self.sender.sent, self.total))
-                    if not thread.is_alive() and self._is_quiet():
-                        break
-        finally:
-            self.sender.stop.set()
-            thread.join(TIMEOUT_S)
-        if self.sender.error is not None:
-            raise self.sender.error
-
-    def settle(self, replay: Callable[[], Mapping[str, Decision]], running: "list[subprocess.Popen[bytes]]") -> Verdict:
-        """Wait until every decision that the replay owes has come, or nothing comes any more; compare."""
-        expected = replay()
-        while expected.keys() - self.tally.decisions.keys() and not self._is_quiet():
-            if dead := [worker for worker in running if worker.poll() is not None]:
-                raise StackError(f"an agent ended with exit code {dead[0].returncode}; see {home() / 'demo'}")
-            self.feed.poll(self.tally)
-        return compare(expected, self.tally)
-
-    def _nearly_all(self, events: list[Event]) -> int:
-        return len({(event.tenant, event.source, event.id) for event in events if event.kind == "call"})
-
-    def _is_quiet(self) -> bool:
-        last = max(self.tally.last_at, self._since)
-        return time.monotonic() - last > QUIET_S
 
 
 def _report(

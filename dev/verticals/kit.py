@@ -1,11 +1,11 @@
 """What a vertical is made of: its words, its agents, and cases that leave metered calls behind.
 
-All of it is synthetic and a function of the seed: documents have pages, pages are tokens, tokens cost what the price book
-says. Draws use ``Random.random`` alone, whose sequence no Python version changes.
+All of it is synthetic and a function of the seed: documents have pages, pages are tokens, tokens cost what the price
+book says. Draws use ``Random.random`` alone, whose sequence no Python version changes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple, TypeVar
@@ -30,6 +30,10 @@ class Agent:
     vendor: str
     model: str
     feature: str
+
+    def on(self, vendor: str, model: str) -> "Agent":
+        """The same agent on another model."""
+        return replace(self, vendor=vendor, model=model)
 
 
 class Step(NamedTuple):
@@ -119,16 +123,14 @@ class Case:
 
     def call(
         self, agent: Agent, task: str, input_tokens: int, output_tokens: int, *,
-        asks: bool = False, status: str = "ok", evidence: EvidenceStatus | None = None, **said: Any,
+        asks: bool = False, status: str = "ok", evidence: EvidenceStatus | None = None,
     ) -> Event:  # fmt: skip
-        """One call of an agent's model. ``evidence``: as the agent knows it when it calls. ``said`` states other fields
-        otherwise."""
+        """One call of an agent's model. ``evidence``: as the agent knows it when it calls."""
         latency_ms = 200 + 15 * output_tokens
         self.now += timedelta(milliseconds=latency_ms)
-        known = self._owner | self._gaps() | said
         made = Event(
             id=self._next_id(), source="synthetic", tenant=self.tenant, time=self.now, agent=agent.name, task=task,
-            **{"feature": agent.feature, "vendor": agent.vendor, "model": agent.model} | known,
+            feature=agent.feature, vendor=agent.vendor, model=agent.model, **(self._owner | self._gaps()),
             input_tokens=input_tokens, output_tokens=output_tokens, latency_ms=latency_ms, status=status,
             evidence_status=evidence,
         )  # fmt: skip
@@ -167,7 +169,7 @@ class Case:
         return f"{self.id}-{len(self.steps):03d}"
 
     def _gaps(self) -> dict[str, None]:
-        """What some calls do not say of whose they are: a script under a shared account, a batch of several customers."""
+        """What some calls do not say of whose they are: a shared account, a batch of several customers."""
         gaps: dict[str, None] = {}
         if self.chance(_NO_PERSON):
             gaps |= {"employee": None, "api_key_id": None}

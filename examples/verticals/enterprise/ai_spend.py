@@ -1,8 +1,8 @@
-"""A company's AI spend across its departments. Synthetic: no company, no customer, no code, and no price but list prices.
+"""A company's AI spend across its departments. Synthetic: no company, no customer, no code; prices are list prices.
 
-A piece of work is a ticket, a change, a campaign or a close. A planner cuts it up, a researcher reads what it rests on, a
-worker does it (with a build and search service that is away at times), a reviewer checks it, and its owner decides; what
-the owner escalates a larger model does again.
+A piece of work is a ticket, a change, a campaign or a close. A planner cuts it up, a researcher reads what it rests
+on, a worker does it (with a build and search service that is away at times), a reviewer checks it, and its owner
+decides; what is escalated a larger model does again.
 """
 
 from dev.verticals.kit import Agent, Case, Vertical
@@ -33,8 +33,8 @@ def work(case: Case) -> None:
     sources = [case.some(4 * size, 0.6) for _ in range(1 + case.some(2))]
     if case.chance(WHOLE_ARCHIVE):
         sources.append(400 + case.some(250, 0.5))
-    model = {"vendor": "deepseek", "model": "deepseek-chat"} if case.chance(PRIVATE_TOOL) else {}
-    case.call(PLANNER, "plan", int(1500 * size), 300, **model)
+    planner = PLANNER.on("deepseek", "deepseek-chat") if case.chance(PRIVATE_TOOL) else PLANNER
+    case.call(planner, "plan", int(1500 * size), 300)
     for pages in sources:
         case.wait(0.4)
         case.read(RESEARCHER, pages, asks=pages > 40)
@@ -45,7 +45,8 @@ def work(case: Case) -> None:
     outcome = case.pick(SAID[evidence])
     case.decide(checked, outcome, evidence)
     if outcome == "escalated":
-        again = case.call(EXPERT, "work-again", int(9000 + 6000 * size), int(1200 * size), asks=True, evidence="present")
+        tokens = int(9000 + 6000 * size), int(1200 * size)
+        again = case.call(EXPERT, "work-again", *tokens, asks=True, evidence="present")
         case.wait(30)
         case.decide(again, "accepted" if case.chance(0.7) else "rejected", "present")
 

@@ -1,8 +1,8 @@
 """Prior-authorisation review of a health plan. Synthetic: no plan, no person, no record, and no price but list prices.
 
 A request comes with clinical documents. An intake agent sorts them, a reader reads each, a matcher holds them against
-the plan's criteria (a tool that is away at times), a drafter writes a determination, and a nurse decides; what the nurse
-escalates a larger model reads once more, for a physician.
+the plan's criteria (a tool that is away at times), a drafter writes a determination, and a nurse decides; what is
+escalated a larger model reads once more, for a physician.
 """
 
 from dev.verticals.kit import Agent, Case, Vertical
@@ -17,7 +17,7 @@ SECOND = Agent("second-reader", "anthropic", "claude-opus-4-5", "second-reading"
 SCANNED, NOT_CLEARED = 0.14, 0.12
 """How many requests bring a whole scanned chart; in how many somebody drafts with a model that is not cleared."""
 EVIDENCE: dict[EvidenceStatus, float] = {"present": 0.68, "missing": 0.15, "failed": 0.17}
-"""Whether the passage that the draft cites was found in the chart: found, not there, there and saying something else."""
+"""Whether the passage that the draft cites was found in the chart: found, not there, saying something else."""
 SAID: dict[EvidenceStatus, dict[Outcome, float]] = {
     "present": {"accepted": 0.80, "revised": 0.12, "escalated": 0.08},
     "missing": {"pending_review": 0.45, "rejected": 0.25, "escalated": 0.30},
@@ -37,8 +37,8 @@ def review(case: Case) -> None:
     matched = case.use_tool(MATCHER, "match", 2500 + 350 * len(documents), 350)
     pages = sum(documents)
     evidence = case.pick(EVIDENCE) if matched else "missing"
-    model = {"vendor": "google", "model": "gemini-2.5-pro"} if case.chance(NOT_CLEARED) else {}
-    draft = case.call(DRAFTER, "draft", 3000 + 25 * pages, 700, evidence=evidence, **model)
+    drafter = DRAFTER.on("google", "gemini-2.5-pro") if case.chance(NOT_CLEARED) else DRAFTER
+    draft = case.call(drafter, "draft", 3000 + 25 * pages, 700, evidence=evidence)
     case.wait(20 + 100 * case.rng.random())
     outcome = case.pick(SAID[evidence])
     case.decide(draft, outcome, evidence)

@@ -1,6 +1,6 @@
 """Due diligence in mergers and acquisitions. Synthetic: no firm, no client, no contract, and no price but list prices.
 
-A data room holds contracts. An indexer lists them, a reader reads each, a checker holds their clauses against the firm's
+A data room holds contracts. An indexer lists them, a reader reads each, a checker holds their clauses against a
 library (a tool that is away at times), a writer drafts the risk memo, and a partner decides; what the partner escalates
 is read once more, whole, for the committee.
 """
@@ -31,8 +31,8 @@ def diligence(case: Case) -> None:
     contracts = [case.some(14, 0.6) for _ in range(2 + case.some(5, 0.4))]
     if case.chance(WITH_SCHEDULES):
         contracts.append(250 + case.some(150, 0.5))
-    model = {"vendor": "deepseek", "model": "deepseek-chat"} if case.chance(AGAINST_GUIDELINES) else {}
-    case.call(INDEXER, "index", 1500 + 220 * len(contracts), 60 * len(contracts), **model)
+    indexer = INDEXER.on("deepseek", "deepseek-chat") if case.chance(AGAINST_GUIDELINES) else INDEXER
+    case.call(indexer, "index", 1500 + 220 * len(contracts), 60 * len(contracts))
     for pages in contracts:
         case.wait(1)
         case.read(READER, pages, asks=pages > 40)

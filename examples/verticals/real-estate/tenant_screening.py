@@ -15,7 +15,7 @@ CHECKER = Agent("fairness-checker", "anthropic", "claude-sonnet-4-5", "fairness"
 SECOND = Agent("appeal-checker", "anthropic", "claude-opus-4-5", "appeal")
 
 YEARS_OF_STATEMENTS, HAND_MADE = 0.13, 0.12
-"""How many applicants hand in years of statements; how many summaries somebody makes with a model of their own choice."""
+"""How many applicants hand in years of statements; how many summaries are made with a model of somebody's choice."""
 EVIDENCE: dict[EvidenceStatus, float] = {"present": 0.68, "missing": 0.15, "failed": 0.17}
 """Whether each ground of the summary points to a paper: it does, to none, to one that says otherwise."""
 SAID: dict[EvidenceStatus, dict[Outcome, float]] = {
@@ -36,8 +36,8 @@ def screening(case: Case) -> None:
         case.read(READER, pages, asks=pages > 40)
     verified = case.use_tool(VERIFIER, "verify-income", 1800, 120)
     evidence = case.pick(EVIDENCE) if verified else "missing"
-    model = {"vendor": "google", "model": "gemini-2.5-pro"} if case.chance(HAND_MADE) else {}
-    summary = case.call(CHECKER, "summary", 1500 + 180 * sum(papers), 450, evidence=evidence, **model)
+    checker = CHECKER.on("google", "gemini-2.5-pro") if case.chance(HAND_MADE) else CHECKER
+    summary = case.call(checker, "summary", 1500 + 180 * sum(papers), 450, evidence=evidence)
     case.wait(10 + 50 * case.rng.random())
     outcome = case.pick(SAID[evidence])
     case.decide(summary, outcome, evidence)
