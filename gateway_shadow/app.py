@@ -43,6 +43,7 @@ from gateway_shadow.following import keep_following
 from gateway_shadow.guard import Guard
 from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
+from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
@@ -108,6 +109,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         held=HeldCalls(database),
         breaker=Breaker(),
         live=Live(config.kafka, topics.decisions.name, config.security),
+        past=Past(config.kafka, topics.decisions.name, config.security),
         runner=Runner(Queue(changes, f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs),
         login=login_of(config.login, changes, signer, keeper.patience),
         alert_sender=Sender(sealer_of(signer), config.alerts_allow),

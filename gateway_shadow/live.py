@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from spendgate.model.decision import Decision, read_decisions
+from gateway_shadow.live_ids import Place, Told
+from spendgate.model.decision import read_decisions
+from spendgate.model.partition import partition_of
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +37,33 @@ class Watcher:
     """One who watches a tenant's decisions."""
 
     tenant: str
-    _waiting: asyncio.Queue[Decision] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    _waiting: asyncio.Queue[Told] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
     _missed: int = 0
 
-    def tell(self, decision: Decision) -> None:
+    def tell(self, told: Told) -> None:
         """A decision, or one more that is left out; the order stays, so a gap ends only once all before it are read."""
         if self._missed or self._waiting.full():
             self._missed += 1
         else:
-            self._waiting.put_nowait(decision)
+            self._waiting.put_nowait(told)
 
-    async def next(self) -> Decision | Gap:
+    @property
+    def is_abreast(self) -> bool:
+        """Whether all that was told has been read."""
+        return self._waiting.empty() and not self._missed
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether some were left out."""
+        return self._missed > 0
+
+    def forget(self) -> None:
+        """Leave out what waits, for it will be read elsewhere."""
+        self._missed = 0
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+    async def next(self) -> Told | Gap:
         """The next one."""
         if self._waiting.empty() and self._missed:
             gap, self._missed = Gap(self._missed), 0
@@ -58,11 +76,13 @@ class TooMany(Exception):
 
 
 class Live:
-    """``topic``: of decisions. The consumer runs while somebody watches, from the end of the topic on."""
+    """``topic``: of decisions. The consumer runs while somebody watches, from the end of the topic on; after a fault
+    of Kafka it goes on where it was."""
 
     def __init__(self, bootstrap: str, topic: str, security: Mapping[str, Any]) -> None:
         self._settings = {"bootstrap_servers": bootstrap, "auto_offset_reset": "latest", **security}
         self._topic = topic
+        self._next: dict[int, int] = {}
         self._watchers: set[Watcher] = set()
         self._reading: asyncio.Task[None] | None = None
         self._begun = asyncio.Event()
@@ -87,10 +107,16 @@ class Live:
         """Return once what is published from now on will be told."""
         await self._begun.wait()
 
+    def now(self, tenant: str) -> Place:
+        """The place that is read next, for a tenant; what stands before it has been told. Only once it has begun."""
+        partition = partition_of(tenant.encode(), len(self._next))
+        return Place(partition, self._next[partition])
+
     async def close(self) -> None:
         """Stop reading."""
         reading, self._reading = self._reading, None
         self._begun.clear()
+        self._next.clear()
         if reading is not None:
             reading.cancel()
             with suppress(asyncio.CancelledError):
@@ -109,22 +135,36 @@ class Live:
         consumer = AIOKafkaConsumer(self._topic, enable_auto_commit=False, **self._settings)
         try:
             await consumer.start()
-            for partition in consumer.assignment():
-                await consumer.position(partition)
+            for place in consumer.assignment():
+                if place.partition in self._next:
+                    consumer.seek(place, self._next[place.partition])
+                self._next[place.partition] = await consumer.position(place)
+            if not self._next:
+                raise UnknownTopicOrPartitionError
             self._begun.set()
             async for message in consumer:
-                self._tell(message.key or b"", message.value or b"")
+                self._tell(message.key or b"", message.value or b"", Place(message.partition, message.offset))
+                self._next[message.partition] = message.offset + 1
         finally:
             await consumer.stop()
 
-    def _tell(self, key: bytes, value: bytes) -> None:
+    def _tell(self, key: bytes, value: bytes, at: Place) -> None:
         tenant = key.decode(errors="replace")
         watchers = [each for each in self._watchers if each.tenant == tenant]
         if not watchers:
             return
-        decisions = read_decisions(value)
-        if decisions is None:
-            log.warning("a message of decisions cannot be read")
-        for decision in decisions or ():
+        for told in told_of(value, at):
             for watcher in watchers:
-                watcher.tell(decision)
+                watcher.tell(told)
+
+
+def told_of(value: bytes, at: Place) -> list[Told]:
+    """The decisions of the message at a place, from its index on; none of one that cannot be read."""
+    decisions = read_decisions(value)
+    if decisions is None:
+        log.warning("a message of decisions cannot be read")
+    return [
+        Told(each, Place(at.partition, at.offset, index + 1))
+        for index, each in enumerate(decisions or ())
+        if index >= at.item
+    ]

@@ -14,6 +14,7 @@ from gateway_shadow.config import Config
 from gateway_shadow.export_room import ExportRoom
 from gateway_shadow.held_calls import HeldCalls
 from gateway_shadow.live import Live
+from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
 from gateway_shadow.privacy.office import Privacy
@@ -43,6 +44,7 @@ class Parts:
     held: HeldCalls
     breaker: Breaker
     live: Live
+    past: Past
     runner: Runner
     login: Login
     alert_sender: Sender
