@@ -1,22 +1,19 @@
 """What alerts and their targets carry over HTTP."""
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway_shadow import time_cursors
 from gateway_shadow.alerting.addresses import MAX_URL_CHARS
 from gateway_shadow.documents import instant
-from gateway_shadow.problems import FieldProblem, Problem
 from policy_store.alert_deliveries import Delivery, State
 from policy_store.alert_targets import Target, TargetKind
 from policy_store.alerts import After, Alert
 from spendgate.model.alert import AlertKind
 from spendgate.model.decision import Verdict
 from spendgate.model.policy_types import Glob, Percent
-
-_CURSOR = re.compile(r"([0-9]{1,15})-(alr-[0-9a-f]{1,60})", re.ASCII)
 
 Url = Annotated[
     str,
@@ -174,20 +171,14 @@ class AlertPage(BaseModel):
     next: str | None
 
 
-def cursor_of(alert: Alert) -> str:
-    """Where a page ends that ends with this one."""
-    return f"{alert.at_ms}-{alert.id}"
+def next_after(alert: Alert) -> str:
+    """The cursor of a page that ends with this one."""
+    return time_cursors.cursor_of(alert.at_ms, alert.id)
 
 
 def after_of(cursor: str | None) -> After | None:
     """The place that a cursor names. Raises Problem 422."""
-    if cursor is None:
-        return None
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        wanted = FieldProblem(field="after", expected="the `next` of a page, as it was given")
-        raise Problem(422, "bad_field", "see errors", [wanted])
-    return After(int(found[1]), found[2])
+    return None if cursor is None else After(*time_cursors.place_of(cursor, "alr-"))
 
 
 def _to_come(at_ms: int | None, now_ms: int) -> datetime | None:

@@ -17,7 +17,7 @@ from gateway_shadow.alert_documents import (
     TargetEdit,
     Trial,
     after_of,
-    cursor_of,
+    next_after,
 )
 from gateway_shadow.alerting.addresses import BadUrl
 from gateway_shadow.alerting.messages import trial
@@ -52,7 +52,7 @@ def list_alerts(
         sent = alert_deliveries.of_alerts(connection, [each.id for each in shown])
     return AlertPage(
         alerts=[AlertDocument.of(each, sent[each.id]) for each in shown],
-        next=cursor_of(shown[-1]) if len(found) > limit else None,
+        next=next_after(shown[-1]) if len(found) > limit else None,
     )
 
 

@@ -8,7 +8,7 @@ from gateway_shadow.auth import Approver, Reader
 from gateway_shadow.documents import Name, NamedInPath
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.review_documents import Note, Refusal, ReviewDocument, ReviewPage, after_of, cursor_of
+from gateway_shadow.review_documents import Note, Refusal, ReviewDocument, ReviewPage, after_of, next_after
 from gateway_shadow.revisions import IfMatch, tagged
 from policy_store import reviews
 from policy_store.asked_reviews import Review, State
@@ -35,7 +35,7 @@ def list_reviews(
     shown, now_ms = found[:limit], parts.changes.now_ms()
     return ReviewPage(
         reviews=[ReviewDocument.of(each, now_ms) for each in shown],
-        next=cursor_of(shown[-1]) if len(found) > limit else None,
+        next=next_after(shown[-1]) if len(found) > limit else None,
     )
 
 

@@ -1,18 +1,16 @@
 """What the review queue carries over HTTP."""
 
-import re
 from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from gateway_shadow import time_cursors
 from gateway_shadow.documents import Words, instant
-from gateway_shadow.problems import FieldProblem, Problem
 from policy_store.asked_reviews import Review, State
 from policy_store.reviews import WAITING, After, lapses_ms
 from spendgate.model.review import Outcome
 
-_CURSOR = re.compile(r"([0-9]{1,15})-(rev-[0-9a-f]{1,60})", re.ASCII)
 _OUTCOMES: dict[State, Outcome] = {"approved": "approve", "refused": "refuse"}
 
 
@@ -94,17 +92,11 @@ def _possible(state: State) -> list[str]:
     return ["claim", *(["release"] if state == "claimed" else []), "approve", "refuse"]
 
 
-def cursor_of(review: Review) -> str:
-    """Where a page ends that ends with this one."""
-    return f"{review.asked_ms}-{review.id}"
+def next_after(review: Review) -> str:
+    """The cursor of a page that ends with this one."""
+    return time_cursors.cursor_of(review.asked_ms, review.id)
 
 
 def after_of(cursor: str | None) -> After | None:
     """The place that a cursor names. Raises Problem 422."""
-    if cursor is None:
-        return None
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        wanted = FieldProblem(field="after", expected="the `next` of a page, as it was given")
-        raise Problem(422, "bad_field", "see errors", [wanted])
-    return After(int(found[1]), found[2])
+    return None if cursor is None else After(*time_cursors.place_of(cursor, "rev-"))

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from spendgate.cli import alert_target_api
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
-from spendgate.cli.say import USAGE
+from spendgate.cli.api_pages import ALL, SHOWN, pages, whole_id
 from spendgate.cli.wide import wide_console
 
 app = typer.Typer(no_args_is_help=True, help="Alerts: thresholds and caps that were crossed, and where they go.")
@@ -19,7 +18,6 @@ app.add_typer(alert_target_api.app, name="target")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The alert's id, or its first characters, as `list` has it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-_PAGE, _SHOWN = 1000, 12
 
 
 @app.command("list")
@@ -30,9 +28,8 @@ def list_alerts(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one alert a line.")] = False,
 ) -> None:
     """What was alerted, the latest first."""
-    wanted = {"policy": policy, "kind": kind}
     with api() as opened:
-        found = _pages(opened, {name: value for name, value in wanted.items() if value is not None}, limit)
+        found = pages(opened, "/v1/alerts", "alerts", {"policy": policy, "kind": kind}, limit)
         if as_json:
             typer.echo("\n".join(map(json.dumps, found)))
         elif found:
@@ -55,30 +52,14 @@ def resend(id_: Id, target: Annotated[str, typer.Argument(help="The target's nam
     with api() as opened:
         id_ = _whole(opened, id_)
         opened.ask("POST", f"/v1/alerts/{quote(id_, safe='')}/deliveries/{quote(target, safe='')}/resend")
-        typer.echo(f"waiting: {id_[:_SHOWN]} to {target}")
-
-
-def _pages(opened: Api, wanted: dict[str, str], limit: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while len(found) < limit:
-        size = {"limit": str(min(_PAGE, limit - len(found)))}
-        page = opened.ask("GET", "/v1/alerts", params={**wanted, **cursor, **size})
-        found += page["alerts"]
-        if page["next"] is None:
-            break
-        cursor = {"after": page["next"]}
-    return found
+        typer.echo(f"waiting: {id_[:SHOWN]} to {target}")
 
 
 def _whole(opened: Api, id_: str) -> str:
     """The id that begins so, of the latest alerts."""
-    if len(id_) > _SHOWN:
+    if len(id_) > SHOWN:
         return id_
-    found = [each["id"] for each in _pages(opened, {}, 10 * _PAGE) if each["id"].startswith(id_)]
-    if len(found) != 1:
-        raise Failure(f"alert: expected the beginning of one id; {len(found)} begin so", USAGE)
-    return str(found[0])
+    return whole_id(id_, pages(opened, "/v1/alerts", "alerts", {}, ALL), "alert: expected the beginning of one id")
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
@@ -88,7 +69,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
     for each in found:
         kind = each["kind"] if each["threshold_percent"] is None else f"{each['threshold_percent']} %"
         sent = ", ".join(f"{one['target']} ({one['state']})" for one in each["deliveries"]) or "nobody"
-        cells = (each["id"][:_SHOWN], each["at"][:16].replace("T", " "), kind, each["words"], sent)
+        cells = (each["id"][:SHOWN], each["at"][:16].replace("T", " "), kind, each["words"], sent)
         table.add_row(*map(escape, cells))
     return table
 

@@ -9,15 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
-from spendgate.cli.say import USAGE
+from spendgate.cli.api_pages import ALL, SHOWN, pages, whole_id
 from spendgate.cli.wide import wide_console
 from spendgate.model.words import money
 
 app = typer.Typer(no_args_is_help=True, help="The review queue: calls that a policy would have had looked at.")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The review's id, or its first characters, as `list` has it.")]
-_PAGE, _SHOWN = 1000, 12
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"))
 
 
@@ -32,7 +30,7 @@ def list_reviews(
     """Who waits, the longest first."""
     wanted = {"state": None if state == "all" else state, "policy": policy, "reviewers": reviewers}
     with api() as opened:
-        found = _pages(opened, {name: value for name, value in wanted.items() if value is not None}, limit)
+        found = pages(opened, "/v1/reviews", "reviews", wanted, limit)
         if as_json:
             typer.echo("\n".join(map(json.dumps, found)))
         elif found:
@@ -65,36 +63,21 @@ def refuse(id_: Id, note: Annotated[str, typer.Option(help="Why.")]) -> None:
     _move(id_, "refuse", {"note": note})
 
 
-def _pages(opened: Api, wanted: dict[str, str], limit: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while len(found) < limit:
-        size = {"limit": str(min(_PAGE, limit - len(found)))}
-        page = opened.ask("GET", "/v1/reviews", params={**wanted, **cursor, **size})
-        found += page["reviews"]
-        if page["next"] is None:
-            break
-        cursor = {"after": page["next"]}
-    return found
-
-
 def _move(id_: str, action: str, body: dict[str, Any] | None = None) -> None:
     with api() as opened:
         at = f"/v1/reviews/{quote(_whole(opened, id_), safe='')}"
         request = {} if body is None else {"json": body}
         found = opened.tagged("POST", f"{at}/{action}", at, **request)
-        typer.echo(f"{found['state']}: {found['id'][:_SHOWN]} {found['event_id']}, which {found['policy']} asks about")
+        typer.echo(f"{found['state']}: {found['id'][:SHOWN]} {found['event_id']}, which {found['policy']} asks about")
 
 
 def _whole(opened: Api, id_: str) -> str:
     """The id that begins so, of what waits."""
-    if len(id_) > _SHOWN:
+    if len(id_) > SHOWN:
         return id_
-    waiting = [each["id"] for state in ("open", "claimed") for each in _pages(opened, {"state": state}, 10 * _PAGE)]
-    found = [each for each in waiting if each.startswith(id_)]
-    if len(found) != 1:
-        raise Failure(f"review: expected the beginning of one id that waits; {len(found)} begin so", USAGE)
-    return str(found[0])
+    states = ("open", "claimed")
+    waiting = [each for state in states for each in pages(opened, "/v1/reviews", "reviews", {"state": state}, ALL)]
+    return whole_id(id_, waiting, "review: expected the beginning of one id that waits")
 
 
 def _table(found: list[dict[str, Any]]) -> Table:
@@ -106,7 +89,7 @@ def _table(found: list[dict[str, Any]]) -> Table:
         cost = "unpriced" if each["cost_nano_usd"] is None else money(each["cost_nano_usd"])
         state = f"{each['state']}{_by(each)}"
         cells = (
-            each["id"][:_SHOWN], _length(each["age_s"]), _left(each), cost, owner, " ".join(each["reviewers"]), state,
+            each["id"][:SHOWN], _length(each["age_s"]), _left(each), cost, owner, " ".join(each["reviewers"]), state,
             "; ".join(each["words"]),
         )  # fmt: skip
         table.add_row(*map(escape, cells))
