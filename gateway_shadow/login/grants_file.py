@@ -26,7 +26,7 @@ class _Rule(BaseModel):
 
     group: Annotated[str, Field(min_length=1, max_length=1000)]
     tenant: Annotated[str, AfterValidator(_name)]
-    role: Literal["viewer", "editor", "approver", "operator"]
+    role: Literal["viewer", "editor", "approver", "operator", "content"]
 
 
 class _File(BaseModel):
