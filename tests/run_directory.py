@@ -1,7 +1,8 @@
 """The directory of a run's servers, which are ended with it.
 
 All lie below one directory of the system's temporary one. A run that was killed leaves its servers to the next,
-which ends them: the lock of their directory is free by then. Under pytest-xdist the controller makes the directory
+which ends them: the lock of their directory is free by then. So it does with all that the run's processes started,
+which carry the name of the directory in their environment. Under pytest-xdist the controller makes the directory
 and holds its lock; its workers are told the path, and what they share is ended when the last of them has gone.
 """
 
@@ -10,7 +11,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = ["run_directory"]
 
 _MADE = pytest.StashKey[Path]()
 _TOLD = "spendgate_run_directory"
+_MARK = "TESTS_RUN_DIRECTORY"
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -35,6 +37,12 @@ def pytest_configure_node(node: Any) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cancelled run ends as one that Ctrl-C ends
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have all that a worker starts carry the name of its run."""
+    if _TOLD in _told(config):
+        os.environ[_MARK] = str(_of(config))
+
+
 @pytest.fixture(scope="session")
 def run_directory(pytestconfig: pytest.Config) -> Path:
     """The directory of this run, the same in all of its workers."""
@@ -42,14 +50,20 @@ def run_directory(pytestconfig: pytest.Config) -> Path:
 
 
 def _of(config: pytest.Config) -> Path:
-    told: dict[str, str] = getattr(config, "workerinput", {})
-    if _TOLD in told:
-        return Path(told[_TOLD])
+    if _TOLD in _told(config):
+        return Path(_told(config)[_TOLD])
     if _MADE not in config.stash:
         kept = ExitStack()
-        config.stash[_MADE] = kept.enter_context(_made())
+        made = config.stash[_MADE] = kept.enter_context(_made())
         config.add_cleanup(kept.close)
+        os.environ[_MARK] = str(made)
     return config.stash[_MADE]
+
+
+def _told(config: pytest.Config) -> Mapping[str, str]:
+    """What the controller has told this worker; nothing, where this is none."""
+    told: Mapping[str, str] = getattr(config, "workerinput", {})
+    return told
 
 
 @contextmanager
@@ -82,6 +96,7 @@ def _sweep(base: Path) -> None:
 
 
 def _clear(run: Path) -> None:
+    _kill_what_carries(f"{_MARK}={run}")
     for config in run.rglob("server.properties"):
         KafkaProcess(config.parent, 1, 1).kill()
     for config in run.rglob("redis.conf"):
@@ -92,3 +107,11 @@ def _clear(run: Path) -> None:
     for state in run.rglob("stack.json"):  # Docker's containers are no processes of ours
         local_stack.down(state.parent)
     shutil.rmtree(run, ignore_errors=True)
+
+
+def _kill_what_carries(setting: str) -> None:
+    """Kill doors, workers and commands of the run that still live, where the system tells environments."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.fsencode(setting) in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dev import processes
 from dev.redis_process import RedisProcess
 from tests import run_directory
 from tests.live.waiting import until
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKERS = 2
 CONFTEST = 'pytest_plugins = ["tests.run_directory", "tests.stack"]\n'
 TEST = """
+import subprocess
 import time
 from pathlib import Path
 import pytest
@@ -28,8 +30,9 @@ NOTES = Path(__file__).with_name("notes")
 @pytest.mark.parametrize("number", range(2))
 def test_one(number, run_directory, own_redis):
     server = own_redis()
-    (NOTES / "new").write_text(f"{run_directory}\\n{server.directory}")
-    (NOTES / "new").rename(NOTES / f"{number}")
+    command = subprocess.Popen(["sleep", "1000"])
+    (NOTES / f"{number}.new").write_text(f"{run_directory}\\n{server.directory}\\n{command.pid}")
+    (NOTES / f"{number}.new").rename(NOTES / f"{number}")
     while not (NOTES / "end").exists():
         time.sleep(0.02)
 """
@@ -37,23 +40,29 @@ def test_one(number, run_directory, own_redis):
 
 @dataclass(frozen=True)
 class Run:
-    """A run of two tests, side by side, each with a Redis of its own; they end when they are told to."""
+    """A run of two tests, side by side, each with a Redis and a command of its own; they end when they are told to."""
 
     process: "subprocess.Popen[bytes]"
     folder: Path
 
     @property
     def notes(self) -> list[list[str]]:
-        """Of each test that is under way: the directory of its run, and that of its server."""
+        """Of each test that is under way: the directory of its run, that of its server, and the id of its command."""
         return [path.read_text().split("\n") for path in (self.folder / "notes").glob("[0-9]")]
 
     def servers(self) -> list[RedisProcess]:
         """The servers of both."""
-        return [RedisProcess(Path(server), 1) for _, server in self.notes]
+        return [RedisProcess(Path(server), 1) for _, server, _ in self.notes]
 
-    def directories(self) -> set[str]:
-        """Where the servers are kept."""
-        return {directory for directory, _ in self.notes}
+    def alive(self) -> list[bool]:
+        """Whether each server and each command lives."""
+        commands = [processes.find(["sleep", "1000"]).count(int(command)) > 0 for *_, command in self.notes]
+        return [server.alive for server in self.servers()] + commands
+
+    def directory(self) -> Path:
+        """Where the servers of both are kept."""
+        (found,) = {directory for directory, *_ in self.notes}
+        return Path(found)
 
     def end(self) -> int:
         """Let both tests end; the exit code."""
@@ -90,11 +99,11 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 def test_the_workers_of_a_run_keep_their_servers_in_one_directory_that_goes_with_it(run: Run) -> None:
-    (directory,) = run.directories()
-    assert all(server.alive for server in run.servers())
+    directory = run.directory()
+    assert all(run.alive())
     assert run.end() == 0, (run.folder / "output").read_text()
-    assert not any(server.alive for server in run.servers())
-    assert not Path(directory).exists()
+    until(lambda: not any(run.alive()), "the end of all that it started")
+    assert not directory.exists()
 
 
 @pytest.mark.parametrize(
@@ -105,20 +114,20 @@ def test_the_workers_of_a_run_keep_their_servers_in_one_directory_that_goes_with
 def test_a_run_that_is_interrupted_leaves_nothing_running(
     run: Run, whom: Callable[[int, int], None], number: signal.Signals
 ) -> None:
-    (directory,) = run.directories()
+    directory = run.directory()
     whom(run.process.pid, number)
     assert run.process.wait(60) == pytest.ExitCode.INTERRUPTED
-    assert not any(server.alive for server in run.servers())
-    assert not Path(directory).exists()
+    until(lambda: not any(run.alive()), "the end of all that it started")
+    assert not directory.exists()
 
 
 def test_what_a_killed_run_left_is_ended_by_the_next(run: Run) -> None:
-    (directory,) = run.directories()
-    base = Path(directory).parent
+    directory = run.directory()
+    base = directory.parent
     run_directory._sweep(base)
-    assert all(server.alive for server in run.servers()), "a run that lives keeps what is its own"
+    assert all(run.alive()), "a run that lives keeps what is its own"
     run.process.kill()
     run.process.wait(60)
     run_directory._sweep(base)
-    assert not any(server.alive for server in run.servers())
-    assert not Path(directory).exists()
+    until(lambda: not any(run.alive()), "the end of all that it started")
+    assert not directory.exists()

@@ -57,7 +57,7 @@ class Door:
         return self.folder / "ledger"
 
     def start(self, **settings: str) -> None:
-        """Start it, and return once it answers."""
+        """Start it, and return once it answers; one that does not is killed."""
         self.started += 1
         self.prepare_content()
         environment = {
@@ -72,7 +72,11 @@ class Door:
                 [sys.executable, "-m", "gateway_shadow.app"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
                 stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        until(self.answers, "the door to answer")
+        try:
+            until(self.answers, "the door to answer")
+        except BaseException:
+            self.process.kill()
+            raise
 
     @property
     def content_url(self) -> str:
