@@ -67,8 +67,9 @@ format: $(STAMP) ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schemas: $(STAMP) ## Write schemas/ anew
+schemas: $(STAMP) ## Write schemas/ and docs/routes.md anew
 	$(BIN)/python -m spendgate.model.schemas
+	$(BIN)/python -m gateway_shadow.routes_page
 
 bench-live: $(STAMP) ## Rates and latencies beside stock Faust agents (ARGS=--quick)
 	$(BIN)/python -m bench.live $(ARGS)
