@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 ExportedTable = Annotated[Literal["events", "decisions"], typer.Option("--table", help="What to export.")]
+LedgerTables = Annotated[Literal["events", "decisions", "activations"], typer.Option("--table", help="What to export.")]
 ExportedFormat = Annotated[
     str | None,
     typer.Option("--format", help="parquet, csv, jsonl, focus or focus-parquet. [default: by the name's ending]"),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spendgate.cli.exports import ExportedFormat, ExportedRows, ExportedTable, Where
+from spendgate.cli.endpoints import Failure
+from spendgate.cli.exports import ExportedFormat, ExportedRows, LedgerTables, Where
 from spendgate.cli.ledger_say import bar, told_of_ledger
-from spendgate.cli.say import FOUND
+from spendgate.cli.say import FOUND, USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +112,7 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A name that ends in .parquet, .csv or .jsonl.")],
     ledger: Place,
     tenant: Tenant = None,
-    table: ExportedTable = "events",
+    table: LedgerTables = "events",
     file_format: ExportedFormat = None,
     rows: ExportedRows = "day",
     where: Where = None,
@@ -126,7 +127,10 @@ def export(
     storage_option: Storage = None,
     as_json: Json = False,
 ) -> None:
-    """Write events or decisions to a file in ledger order, tenant by tenant; the file is there whole or not at all."""
+    """Write events or decisions to a file in ledger order, tenant by tenant; the file is there whole or not at all.
+
+    Activations are JSON lines, all of them: for `spendgate reconcile`.
+    """
     from spendgate.cli.exports import exported_line, filters_of
     from spendgate.cli.whole_file import whole_file
     from spendgate.ledger.export import Asked, Export
@@ -134,6 +138,9 @@ def export(
     from spendgate.ledger.row_filter import wanted_of
 
     with told_of_ledger():
+        if table == "activations":
+            _export_activations(out, _opened(ledger, storage_option), tenant, as_json=as_json)
+            return
         wanted = wanted_of(table, filters_of(where), _utc(from_), _utc(to))
         asked = Asked(table, format_of(out, file_format), wanted, imported, rows)
         opened = _opened(ledger, storage_option, None if version is None else {table: version})
@@ -142,6 +149,24 @@ def export(
             written = found.write(sink, advance)
         told = {"rows": written, "out": str(out), "version": found.version, "unpriced": found.unpriced}
         typer.echo(json.dumps(told) if as_json else exported_line(told))
+
+
+def _export_activations(out: Path, ledger: "Ledger", tenant: str | None, *, as_json: bool) -> None:
+    from spendgate.cli.exports import exported_line
+    from spendgate.cli.whole_file import whole_file
+    from spendgate.ledger.activation_documents import activation_lines
+
+    if out.suffix.lower() != ".jsonl":
+        raise Failure("out: expected a name that ends in .jsonl", USAGE)
+    with whole_file(out) as sink:
+        written = sum(1 for line in activation_lines(ledger, _tenants(ledger, tenant)) if sink.write(line))
+    version = ledger.versions.get("activations")
+    told = {"rows": written, "out": str(out), "version": version, "unpriced": None}
+    typer.echo(json.dumps(told) if as_json else exported_line(told))
+
+
+def _tenants(ledger: "Ledger", tenant: str | None) -> list[str]:
+    return ledger.tenants("activations") if tenant is None else [tenant]
 
 
 @app.command()

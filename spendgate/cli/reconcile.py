@@ -15,11 +15,21 @@ if TYPE_CHECKING:
     from spendgate.cli.reconcile_bill import BillOptions
     from spendgate.cli.reconcile_proofs import Given
     from spendgate.model.reconciliation import Reconciliation
+    from spendgate.reconcile.two_files import TwoFiles
 
 
 def reconcile(
     name: Annotated[str | None, typer.Argument(metavar="POLICY", help="A policy's name; all if none is given.")] = None,
     ledger: Annotated[str, typer.Option(metavar="PATH", help="The ledger: a folder or a URL.")] = "",
+    events: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Exported events, in the ledger's place.")
+    ] = None,
+    decisions: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Exported decisions, as with --events.")
+    ] = None,
+    activations: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Exported activations, if decisions do not tell.")
+    ] = None,
     policy: Annotated[
         list[Path] | None,
         typer.Option("--policy", exists=True, dir_okay=False, help="A file of policies that were ever staged."),
@@ -63,8 +73,10 @@ def reconcile(
         billed = BillOptions(
             bill, bill_final, bill_calendar, bill_timezone, bill_vendor, bill_account, bill_map, bill_names
         )
-        given = Given(ledger, policy or [], kafka or bootstrap is not None, bootstrap, counters or redis is not None,
-                      redis, prices, checks, waive or [])  # fmt: skip
+        given = Given(
+            ledger, _two_files(events, decisions, activations), policy or [], kafka or bootstrap is not None, bootstrap,
+            counters or redis is not None, redis, prices, checks, waive or [],
+        )  # fmt: skip
         interval = _ms("from", from_), _ms("to", to)
         found = _reconciled(given, billed, tenant, (name, staging), interval)
         if as_json:
@@ -88,16 +100,23 @@ def _reconciled(
     from spendgate.reconcile.asked import Wanted
     from spendgate.reconcile.run import reconcile as reconciled
 
-    ledger = opened(given)
-    wanted = Wanted(_tenant(ledger.tenants(), tenant), which[0], *interval, which[1])
     policies = policies_by_hash(given)
-    proofs = gathered(given, billed, ledger, wanted)
     try:
-        return reconciled(ledger, policies, wanted, proofs)
+        with opened(given, tenant, policies) as (ledger, known):
+            wanted = Wanted(_tenant(ledger.tenants(), known), which[0], *interval, which[1])
+            return reconciled(ledger, policies, wanted, gathered(given, billed, ledger, wanted))
     except KeyError as error:
         raise Failure(f"policy: expected the file of version {error.args[0]}, which was staged", USAGE) from None
     except ValueError as error:
         raise Failure(str(error), USAGE) from None
+
+
+def _two_files(events: Path | None, decisions: Path | None, activations: Path | None) -> "TwoFiles | None":
+    from spendgate.reconcile.two_files import TwoFiles
+
+    if (events is None) != (decisions is None):
+        raise Failure("events, decisions: expected both or none", USAGE)
+    return None if events is None or decisions is None else TwoFiles(events, decisions, activations)
 
 
 def _tenant(known: list[str], wanted: str | None) -> str:

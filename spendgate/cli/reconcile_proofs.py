@@ -1,8 +1,10 @@
 """What ``spendgate reconcile`` gathers beside the ledger's own rows: policies, offsets, counters, waivers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from msgspec import DecodeError
@@ -24,6 +26,7 @@ from spendgate.model.reconciliation import CriterionName, Thresholds
 from spendgate.model.reconciliation_parts import EstimateResult
 from spendgate.reconcile.asked import Proofs, Wanted
 from spendgate.reconcile.estimates import estimates, recorded_checks
+from spendgate.reconcile.two_files import TwoFiles, ledger_of
 
 if TYPE_CHECKING:
     from spendgate.model.reconciliation_parts import CountersResult
@@ -33,6 +36,7 @@ class Given(NamedTuple):
     """The options."""
 
     ledger: str
+    files: TwoFiles | None
     policies: Sequence[Path]
     asks_kafka: bool
     bootstrap: str | None
@@ -43,11 +47,22 @@ class Given(NamedTuple):
     waivers: Sequence[str]
 
 
-def opened(given: Given) -> Ledger:
-    """The ledger, before anything else is asked: what the topics have then is never less."""
-    if not given.ledger or not (given.policies or given.asks_kafka):
-        raise Failure("ledger, policy: expected --ledger PATH, and at least one --policy FILE or --kafka", USAGE)
-    return Ledger.open(given.ledger)
+@contextmanager
+def opened(given: Given, tenant: str | None, policies: Mapping[str, Policy]) -> Iterator[tuple[Ledger, str | None]]:
+    """The ledger, before anything else is asked: what the topics have then is never less; and whose it is, if that is
+    known. Two files are made one that is gone afterwards."""
+    if not (given.policies or given.asks_kafka) or (not given.ledger) == (given.files is None):
+        raise Failure(
+            "ledger, policy: expected --ledger PATH, or --events FILE and --decisions FILE; and at least one "
+            "--policy FILE or --kafka", USAGE,
+        )  # fmt: skip
+    if given.files is None:
+        yield Ledger.open(given.ledger), tenant
+        return
+    if given.asks_kafka or given.asks_redis:
+        raise Failure("events, decisions: expected no server to be asked: that needs the ledger itself", USAGE)
+    with TemporaryDirectory(prefix="spendgate-") as folder:
+        yield ledger_of(given.files, tenant, policies, Path(folder))
 
 
 def policies_by_hash(given: Given) -> dict[str, Policy]:

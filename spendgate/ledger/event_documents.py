@@ -20,11 +20,11 @@ def documents_of(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
-def place_document(place: Place) -> dict[str, int | None] | None:
+def place_document(place: Place) -> dict[str, str | int | None] | None:
     """Where an event stands in the log; None for one that was never in a log."""
     if place.offset is None:
         return None
-    return {"partition": place.partition, "offset": place.offset, "index": place.index}
+    return {"topic_id": place.topic_id, "partition": place.partition, "offset": place.offset, "index": place.index}
 
 
 def instant_text(at: datetime | None) -> str | None:

@@ -81,7 +81,7 @@ def _comparable(name: str, value: Any) -> Any:
 
 def _event(row: dict[str, str]) -> dict[str, Any]:
     values = {field.name: _value(row[field.name], field.type) for field in EVENTS}
-    place = {name: values[name] for name in ("partition", "offset", "index")}
+    place = {name: values[name] for name in ("topic_id", "partition", "offset", "index")}
     said = {field.name: values[field.name] for field in EVENT_FIELDS if values[field.name] is not None}
     position = None if place["offset"] is None else place
     return {**said, "received_at": values["received_at"], "duplicate": values["duplicate"], "position": position}
