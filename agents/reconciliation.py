@@ -17,12 +17,14 @@ from pathlib import Path
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy import Connection, select
 
-from policy_store import flags, gates, reconciliations
+from policy_store import asked_rounds, flags, gates, reconciliations, stagings
+from policy_store.asked_rounds import AskedRound
 from policy_store.change import Changes
 from policy_store.enforcement import SYSTEM
-from policy_store.errors import StoreAway
+from policy_store.errors import NotFound, Refused, StoreAway
 from policy_store.lifecycle import LIVE
 from policy_store.outbox import take_lease
+from policy_store.reconciliations import Recorded
 from policy_store.signing import Signer
 from policy_store.stagings import Staging
 from policy_store.tables import stagings as staging_rows
@@ -52,6 +54,8 @@ ROUND_S = Histogram("spendgate_reconciliation_seconds", "Time that one staging's
 ROUND_AT = Gauge("spendgate_reconciliation_round_timestamp_seconds", "When the last whole round ended")
 LEASE = "reconciliation"
 LOOK_S = 1.0
+CANNOT = (Failure, LedgerError, InputError, NotFound, Refused, KeyError, ValueError, OSError)
+"""What keeps one staging from being reconciled; the others are."""
 
 Counters = Callable[[str], CountersResult]
 """A tenant's counters in Redis against the replayed sums. Raises Failure."""
@@ -98,6 +102,7 @@ class Reconciler:
         with self.changes.database.begin() as connection:
             if not take_lease(connection, self.holder, self.changes.now_ms(), lasts_ms, LEASE):
                 return
+        self._make_asked()
         if self.clock() - self._round_s >= self.pace.round_s:
             self.round(self._live())
             self._round_s = self._looked_s = self.clock()
@@ -105,6 +110,23 @@ class Reconciler:
         elif self.clock() - self._looked_s >= self.pace.counters_s:
             self._look_at_counters()
             self._looked_s = self.clock()
+
+    def _make_asked(self) -> None:
+        """The rounds that operators have asked for; what an agent that died had begun is among them."""
+        with self.changes.database.read() as connection:
+            waiting = asked_rounds.undone(connection)
+        for asked in waiting:
+            asked_rounds.begin(self.changes, asked)
+            try:
+                with self.changes.database.read() as connection:
+                    staging = stagings.require(connection, asked.tenant, asked.staging)
+                recorded = self.reconcile(staging, asked)
+            except CANNOT as error:
+                FAILED.inc()
+                log.error("staging %s cannot be reconciled: %s", asked.staging, error)
+                asked_rounds.finish(self.changes, asked, None, str(error))
+            else:
+                asked_rounds.finish(self.changes, asked, recorded.id)
 
     def _live(self) -> list[Staging]:
         with self.changes.database.read() as connection:
@@ -131,25 +153,28 @@ class Reconciler:
             try:
                 with ROUND_S.time():
                     self.reconcile(staging)
-            except (Failure, LedgerError, InputError, KeyError, ValueError, OSError) as error:
+            except CANNOT as error:
                 FAILED.inc()
                 log.error("staging %s cannot be reconciled: %s", staging.id, error)
 
-    def reconcile(self, staging: Staging) -> None:
-        """One staging, from its activation on."""
-        wanted = Wanted(staging.tenant, staging.policy, staging=staging.id)
+    def reconcile(self, staging: Staging, asked: AskedRound | None = None) -> Recorded:
+        """One staging, from its activation on, or the part of the log that was asked for; as it was recorded."""
+        interval = (None, None) if asked is None else (asked.from_ms, asked.to_ms)
+        wanted = Wanted(staging.tenant, staging.policy, *interval, staging=staging.id)
         with self.changes.database.read() as connection:
             thresholds = gates.rules_of(connection, staging.tenant).rules.thresholds
             policies = _policies(connection, staging.tenant)
         ledger = Ledger.open(self.ledger)
         result = reconcile(ledger, policies, wanted, self._proofs(ledger, wanted, thresholds))
         with self.changes.of(staging.tenant, SYSTEM) as change:
-            recorded, settled = reconciliations.record(change, result, self.signer)
+            on_demand = asked is not None and asked.is_part
+            recorded, settled = reconciliations.record(change, result, self.signer, on_demand=on_demand)
         ROUNDS.labels(recorded.outcome).inc()
         if staging.state == "enforced" and settled.staging.state != "enforced":
             DEMOTED.inc()
         log.info("staging %s: %s, %d of %d calls differ, gate %s",
                  staging.id, recorded.outcome, recorded.differing, recorded.replayed, recorded.gate)  # fmt: skip
+        return recorded
 
     def _proofs(self, ledger: Ledger, wanted: Wanted, thresholds: Thresholds) -> Proofs:
         """All that can be had: the topics' offsets are asked after the ledger was opened, so they are never less."""

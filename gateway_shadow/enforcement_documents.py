@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from gateway_shadow.documents import Name, Words, instant
+from policy_store.asked_rounds import AskedRound
 from policy_store.certificates import Kept
 from policy_store.enforcement import Ended
 from policy_store.flags import Enforced, Flag, FlagView, Level
@@ -15,6 +16,7 @@ from policy_store.flip_requests import Request, State
 from policy_store.gates import Looked, Rules
 from policy_store.reconciliations import Recorded
 from policy_store.waivers import Waiver
+from spendgate.engine.calls import EPOCH
 from spendgate.model.enforcement import MAX_OWNERS, Share, share_words
 from spendgate.model.policy_types import ScopeField
 from spendgate.model.text import NONE
@@ -97,6 +99,51 @@ class NewWaiver(_Document):
 
     criterion: Literal["bill", "answers"]
     why: Words
+
+
+class NewRound(_Document):
+    """Of which part of the log, by the broker's time: all of it where nothing is said, as the agent's own rounds."""
+
+    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    to: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.from_ is not None and self.to is not None and self.to <= self.from_:
+            raise ValueError("expected `to` after `from`")
+        return self
+
+    def interval_ms(self) -> tuple[int | None, int | None]:
+        """From when to when, ms; half open."""
+        return _ms(self.from_), _ms(self.to)
+
+
+class AskedRoundDocument(BaseModel):
+    """A round that somebody asked for: ``waiting``, ``running``, ``done`` (``reconciliation`` is its result) or
+    ``failed`` (``problem`` says why)."""
+
+    id: str
+    staging: str
+    state: str
+    from_: datetime | None = Field(serialization_alias="from")
+    to: datetime | None
+    asked_by: str
+    asked_at: datetime | None
+    done_at: datetime | None
+    reconciliation: str | None
+    problem: str | None
+
+    @classmethod
+    def of(cls, found: AskedRound) -> Self:
+        """The answer for one."""
+        return cls(
+            **_same(cls, found), from_=instant(found.from_ms), to=instant(found.to_ms),
+            asked_at=instant(found.asked_ms), done_at=instant(found.done_ms),
+        )  # fmt: skip
+
+
+def _ms(at: datetime | None) -> int | None:
+    return None if at is None else (at - EPOCH) // timedelta(milliseconds=1)
 
 
 class RecordedDocument(BaseModel):

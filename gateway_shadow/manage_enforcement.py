@@ -9,11 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import Name, NamedInPath, Why, Words
 from gateway_shadow.enforcement_documents import (
+    AskedRoundDocument,
     CertificateDocument,
     EndedDocument,
     FlagDocument,
     Flip,
     GateDocument,
+    NewRound,
     NewRules,
     NewWaiver,
     Off,
@@ -30,6 +32,7 @@ from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
 from gateway_shadow.revisions import IfMatch, tagged
 from policy_store import (
+    asked_rounds,
     certificates,
     enforcement,
     flags,
@@ -75,6 +78,23 @@ def get_reconciliation(id_: NamedInPath, caller: Reader, parts: Shared) -> Whole
     """One reconciliation with all of its result."""
     with parts.database.read() as connection:
         return WholeReconciliation.of(*reconciliations.require(connection, caller.tenant, id_))
+
+
+@router.post("/v1/stagings/{id_}/reconcile", status_code=202, responses=problems(404, 409, 422))
+def ask_for_round(id_: NamedInPath, wanted: NewRound, caller: Operator, parts: Shared) -> AskedRoundDocument:
+    """Ask the reconciliation agent for a round now; what waits or is being made already is that one. Of a part of the
+    log it proves nothing, but a fault in it counts."""
+    with parts.changes.of(caller.tenant, caller.person) as change:
+        staging = stagings.require(change.connection, caller.tenant, id_)
+        return AskedRoundDocument.of(asked_rounds.ask(change, staging, *wanted.interval_ms()))
+
+
+@router.get("/v1/stagings/{id_}/reconcile", responses=problems(404))
+def list_asked_rounds(id_: NamedInPath, caller: Reader, parts: Shared) -> list[AskedRoundDocument]:
+    """The last hundred rounds that were asked for, the latest first, and what came of each."""
+    with parts.database.read() as connection:
+        stagings.require(connection, caller.tenant, id_)
+        return [AskedRoundDocument.of(each) for each in asked_rounds.listed(connection, caller.tenant, id_)]
 
 
 @router.get("/v1/stagings/{id_}/gate", responses=problems(404))

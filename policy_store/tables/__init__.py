@@ -6,7 +6,15 @@
 from policy_store.tables.access import api_keys, login_codes, people, session_grants, sessions
 from policy_store.tables.alerting import alert_deliveries, alert_targets, alerts
 from policy_store.tables.base import metadata
-from policy_store.tables.gate import certificates, flags, flip_requests, gate_rules, reconciliations, waivers
+from policy_store.tables.gate import (
+    asked_rounds,
+    certificates,
+    flags,
+    flip_requests,
+    gate_rules,
+    reconciliations,
+    waivers,
+)
 from policy_store.tables.life import policies, simulations, stagings, tenants, versions
 from policy_store.tables.private import gateway_keys, gateway_nonces, privacy_settings, tenant_secrets
 from policy_store.tables.trail import audit, audit_heads, leases, outbox
@@ -17,6 +25,7 @@ __all__ = [
     "alert_targets",
     "alerts",
     "api_keys",
+    "asked_rounds",
     "audit",
     "audit_heads",
     "certificates",

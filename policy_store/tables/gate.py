@@ -42,6 +42,26 @@ reconciliations = Table(
 )
 """``from_ms``, ``to_ms``: what was observed. ``gate``: what the staging's gate was with it."""
 
+asked_rounds = Table(
+    "asked_rounds",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("staging", NAME, nullable=False),
+    Column("from_ms", BigInteger),
+    Column("to_ms", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("asked_by", NAME, nullable=False),
+    Column("asked_ms", BigInteger, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("reconciliation", NAME),
+    Column("problem", Text),
+    ForeignKeyConstraint(["staging"], ["stagings.id"]),
+    Index(None, "state", "asked_ms"),
+    Index(None, "staging", "asked_ms"),
+)
+"""Reconciliations that operators have asked the agent for; ``reconciliation`` is the id of what came of it."""
+
 gate_rules = Table(
     "gate_rules",
     metadata,

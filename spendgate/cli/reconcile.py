@@ -63,9 +63,18 @@ def reconcile(
     waive: Annotated[
         list[str] | None, typer.Option(metavar="CRITERION=REASON", help="What need not hold, and why; repeatable.")
     ] = None,
+    now: Annotated[
+        bool, typer.Option("--now", help="Have the running agent do it, and wait for what comes of it.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare shadow's decisions with a replay of the ledger. Exit code 0: pass; 1: fail or inconclusive."""
+    if now:
+        from spendgate.cli.reconcile_now import reconcile_now
+
+        if not reconcile_now(name, staging, (from_, to), as_json=as_json):
+            raise typer.Exit(FOUND)
+        return
     with told_of_ledger():
         from spendgate.cli.reconcile_bill import BillOptions
         from spendgate.cli.reconcile_proofs import Given
