@@ -16,6 +16,7 @@ from policy_store.signing import Signer
 from policy_store.stagings import Staging
 from policy_store.tables import certificates, reconciliations
 from spendgate.model.reconciliation import Outcome, Reconciliation, digest_of, encode_reconciliation
+from spendgate.reconcile.bounded import MOST_BYTES
 from spendgate.reconcile.gate import State, instant_ms
 
 _DAY_MS = 86_400_000
@@ -50,10 +51,12 @@ def record(
     """Record the result of one staging, and draw the consequences: it becomes reconciled, with a certificate, is
     doubted, or demoted. ``on_demand``: not one of the agent's rounds; it proves nothing, but a fault in it counts.
 
-    Raises NotFound; Refused for a result of another tenant, or of none of its stagings.
+    Raises NotFound; Refused for a result of another tenant, of none of its stagings, or that no message could hold.
     """
     if result.tenant != change.tenant or result.staging is None:
         raise Refused("not_a_staging", "reconciliation: expected one of a single staging of this tenant")
+    if len(encode_reconciliation(result)) > MOST_BYTES:
+        raise Refused("too_large", f"reconciliation: expected at most {MOST_BYTES:,} bytes, which a message holds")
     staging = stagings.require(change.connection, change.tenant, result.staging)
     values = _values(change, result, staging, on_demand)
     number = change.connection.execute(insert(reconciliations).values(**values, gate="observing")).inserted_primary_key

@@ -159,6 +159,7 @@ class Reconciliation(Struct, forbid_unknown_fields=True, omit_defaults=True, fro
     ``outcome`` is the worst of the criteria that are not waived: a fault before what is not known. ``settings``: the
     tenant's, at the end of the interval. ``price_book_hash``: of the book by which the door priced, if that was told.
     ``bill``, ``counters``, ``estimates`` are absent where nobody asked for them; their criteria are there all the same.
+    ``shortened``: not all examples, cells, buckets or estimates are listed, for one message would not hold them.
     """
 
     tenant: Name
@@ -185,6 +186,7 @@ class Reconciliation(Struct, forbid_unknown_fields=True, omit_defaults=True, fro
     """Those that decisions name, sorted."""
     ledger_versions: dict[str, int]
     price_book_hash: str | None = None
+    shortened: bool = False
 
     def criterion(self, name: CriterionName) -> Criterion | None:
         """The criterion of that name; None where it does not apply, such as ``near_cap`` without a budget."""

@@ -7,6 +7,7 @@ from spendgate.ledger.delta_reader import Ledger
 from spendgate.model.policy import Policy
 from spendgate.model.reconciliation import Reconciliation
 from spendgate.reconcile.asked import NOTHING, Proofs, Wanted
+from spendgate.reconcile.bounded import bounded
 from spendgate.reconcile.replaying import PartitionCompared
 from spendgate.reconcile.result import Context, result
 from spendgate.reconcile.tally import Tally
@@ -31,7 +32,7 @@ def reconcile(
         source = Source(topic, topic_id, partition)
         sources.append(PartitionCompared(ledger, log, source, policies, tally).run())
     versions = {str(name): version for name, version in ledger.versions.items()}
-    return result(tally, Context(wanted, proofs, policies, tuple(sources), versions, end_ms, lacking))
+    return bounded(result(tally, Context(wanted, proofs, policies, tuple(sources), versions, end_ms, lacking)))
 
 
 def _sources(ledger: Ledger, tenant: str) -> list[tuple[str, int]]:
