@@ -16,6 +16,7 @@ from content_store.schema import SCHEMA
 from content_store.store import ContentStore
 from dev.ports import free_port
 from dev.stack import Stack
+from dev.trial.broker import Broker
 from policy_store import api_keys, tenants
 from policy_store.api_keys import Role
 from policy_store.change import Changes
@@ -24,7 +25,6 @@ from policy_store.master_keys import make_master_key_file
 from policy_store.migrate import migrate
 from policy_store.signing import Signer, make_key_file
 from spendgate.model.topics import Topics, load_topics
-from tests.live.broker import Broker
 from tests.live.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ import msgspec
 from redis import Redis
 
 from dev.ports import free_port
+from dev.trial.workers import Worker
 from policy_store.change import now_ms
 from policy_store.signing import make_key_file
 from spendgate.model.enforcement import Share
@@ -19,7 +20,6 @@ from spendgate.model.policy import Policy
 from tests.door.conftest import TENANT, Door
 from tests.door.test_end_to_end import door_onto, stage
 from tests.live.waiting import until
-from tests.live.workers import Worker
 from tests.live.world import World
 from tests.store import enforced
 from tests.store.conftest import Store

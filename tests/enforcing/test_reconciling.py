@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from redis import Redis
 
+from dev.trial.workers import Worker
 from policy_store import audit, reconciliations
 from spendgate.model.reconciliation import decode_reconciliation
 from tests.door.conftest import TENANT
@@ -12,7 +13,6 @@ from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR, capped, told
 from tests.live.samples import call
 from tests.live.waiting import until
-from tests.live.workers import Worker
 
 ROUND_S = 3
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from dev.trial.workers import KILLED
 from spendgate.ledger.readers import ReadOptions, read_events
 from spendgate.model.event import Event
 from tests.live.conftest import MakeWorld
 from tests.live.samples import budget, ms, policy
 from tests.live.waiting import until
-from tests.live.workers import KILLED
 from tests.live.world import CREATE_TIME, World
 from tests.stack import OwnRedis
 

@@ -1,8 +1,8 @@
 """kill -9 at each step of the live path: nothing is lost, nothing counted twice."""
 
+from dev.trial.workers import KILLED
 from tests.live.samples import POLICIES, calls
 from tests.live.waiting import until
-from tests.live.workers import KILLED
 from tests.live.world import World
 
 STEPS = ("decoded", "read", "decided", "published", "applied", "acknowledged")

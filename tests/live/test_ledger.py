@@ -15,6 +15,8 @@ from redis import Redis
 
 from agents.delivery import Message
 from agents.steps import steps
+from dev.trial.owed import Owed
+from dev.trial.workers import KILLED, Worker
 from spendgate.ledger.activation_rows import activations_of
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
@@ -28,10 +30,8 @@ from spendgate.model.rejection import Rejection
 from spendgate.model.topics import Topic
 from spendgate.reconcile.estimates import recorded_checks
 from tests.live.conftest import MakeWorld
-from tests.live.owed import Owed
 from tests.live.samples import EDITED, POLICIES, calls
 from tests.live.waiting import until
-from tests.live.workers import KILLED, Worker
 from tests.live.world import World, activation
 from tests.stack import OwnRedis
 

@@ -3,9 +3,9 @@
 import pytest
 from redis import Redis
 
+from dev.trial.workers import Worker
 from tests.live.conftest import MakeWorld
 from tests.live.samples import MONTHLY, calls
-from tests.live.workers import Worker
 from tests.live.world import World
 from tests.stack import OwnRedis
 from window_counters.keys import keys_of

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 from redis import Redis
 
+from dev.trial.workers import KILLED
 from spendgate.model.event import Event
 from tests.live.conftest import MakeWorld
 from tests.live.samples import EDITED, LIFETIME, MONTHLY, POLICIES, ROLLING, call, calls, ms
 from tests.live.waiting import until
-from tests.live.workers import KILLED
 from tests.live.world import CREATE_TIME, World, activation
 from tests.stack import OwnRedis
 

@@ -1,16 +1,13 @@
-"""Waiting for something to hold, against a deadline."""
+"""Waiting in a test: what does not come has failed it."""
 
-import time
 from collections.abc import Callable
 
 import pytest
 
-DEADLINE_S = 120.0
-"""For what is bound to come, be the machine ever so busy; where a law names a time, the test does."""
-_POLL_S = 0.05
-_LONGEST_POLL_S = 0.5
-_REST = 2.0
-"""How many times as long as it looks it rests, so that it takes little from what it waits for."""
+from dev.trial import waiting
+from dev.trial.waiting import DEADLINE_S
+
+__all__ = ["DEADLINE_S", "until"]
 
 
 def until(
@@ -19,11 +16,8 @@ def until(
     deadline_s: float = DEADLINE_S,
     state: Callable[[], str] = lambda: "",
 ) -> None:
-    """Poll until ``condition`` holds; fail after ``deadline_s`` with ``what`` was waited for, and the ``state``."""
-    begin = looked = time.monotonic()
-    while not condition():
-        now = time.monotonic()
-        if now > begin + deadline_s:
-            pytest.fail(f"not within {deadline_s:.0f} s: {what} {state()}")
-        time.sleep(min(max(_POLL_S, _REST * (now - looked)), _LONGEST_POLL_S))
-        looked = time.monotonic()
+    """As ``dev.trial.waiting.until``, of which a test may wait no longer."""
+    try:
+        waiting.until(condition, what, deadline_s, state)
+    except waiting.Late as error:
+        pytest.fail(str(error))

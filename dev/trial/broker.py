@@ -9,9 +9,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 
 from agents.delivery import Message
+from dev.trial.waiting import until
 from spendgate.model.partition import partition_of
 from spendgate.model.topics import Topic, Topics
-from tests.live.waiting import until
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # an outage is what these tests are about
 MAX_BYTES = 4 * 1024 * 1024

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.live.waiting import until
+from dev.trial.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL

@@ -9,10 +9,10 @@ from redis import Redis
 
 from agents.delivery import Message
 from agents.partition import PartitionJudge
+from dev.trial.owed import DECIDED_AT, Owed, place_of
 from spendgate.model.decision import Decision
 from spendgate.model.rejection import Rejection
 from spendgate.simulate.replay import LogReplay
-from tests.live.owed import DECIDED_AT, Owed, place_of
 from window_counters.documents import NotOfTheMark, document_names
 from window_counters.keys import keys_of
 from window_counters.protocol import Mark, PartitionId, Read, Snapshot
