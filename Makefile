@@ -13,6 +13,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
 .PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate faults faults-table schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -88,6 +89,11 @@ bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare r
 
 bench-gate: $(STAMP) ## Reconciling beside simulating, a check that reserves beside INCRBY (ARGS=--quick)
 	$(BIN)/python -m bench.gate $(ARGS)
+faults: $(STAMP) ## The fault matrix beside the obvious design; goes on where it was broken off (FAULT=, SEEDS=1,2, EVENTS=, FRESH=1)
+	@$(BIN)/python -m dev.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(FRESH),--fresh) $(ARGS)
+
+faults-table: $(STAMP) ## Write the table of docs/faults.md anew from the results that there are
+	@$(BIN)/python -m dev.faults --table docs/faults.md --only-table
 
 lock: ## Resolve both locks anew (needs uv)
 release-check: $(STAMP) $(TOOLS) ## All that has to be true before a version goes out

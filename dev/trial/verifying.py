@@ -67,6 +67,29 @@ def counter_faults(owed: Owed, topic: str, topic_id: str, redis_url: str) -> lis
     return faults
 
 
+def counter_differences(owed: Owed, topic: str, redis_url: str) -> int:
+    """By how much all cells together are off from the replay, in nano-USD: of those that a verdict can still read."""
+
+    async def compare() -> int:
+        store = RedisStore(redis_url)
+        try:
+            error = 0
+            for partition, replay in owed.replays.items():
+                for tenant in replay.tenants():
+                    cells = replay.cells(tenant)
+                    found = await store.dump(PartitionId(topic, partition), list(cells))
+                    error += sum(_apart(sums, found[slot]) for slot, sums in cells.items())
+            return error
+        finally:
+            await store.close()
+
+    return asyncio.run(compare())
+
+
+def _apart(one: Mapping[str, int], other: Mapping[str, int]) -> int:
+    return sum(abs(one.get(name, 0) - other.get(name, 0)) for name in one.keys() | other.keys())
+
+
 async def _compare(store: RedisStore, id_: PartitionId, topic_id: str, owed: Owed, replay: LogReplay) -> list[str]:
     snapshot = await store.read(id_, Read(tenants=document_names(replay.tenants())))
     faults = []

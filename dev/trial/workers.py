@@ -22,10 +22,12 @@ class Worker:
     output: Path
 
     @classmethod
-    def start(cls, output: Path, environment: Mapping[str, str], role: str = "worker") -> "Worker":
+    def start(
+        cls, output: Path, environment: Mapping[str, str], role: str = "worker", module: str = "agents.app"
+    ) -> "Worker":
         with output.open("wb") as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", "agents.app", role],
+                [sys.executable, "-m", module, role],
                 cwd=ROOT,
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,

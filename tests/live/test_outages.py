@@ -10,8 +10,7 @@ from itertools import count
 
 from redis import Redis
 
-from dev.errors import PortTakenError
-from dev.kafka_process import KafkaProcess
+from dev.trial.starting import begin_again
 from tests.live.conftest import MakeWorld
 from tests.live.samples import POLICIES, calls
 from tests.live.waiting import until
@@ -33,20 +32,6 @@ class Outage:
     log_is_up: bool = True
 
 
-def started_again(broker: KafkaProcess) -> bool:
-    """Start it, unless its port is still held by what it was killed in the middle of."""
-    try:
-        broker.start()
-    except PortTakenError:
-        return False
-    return True
-
-
-def back(broker: KafkaProcess) -> None:
-    until(lambda: started_again(broker), "the port of the broker free again")
-    broker.wait_ready()
-
-
 def outages(make_world: MakeWorld, own_redis: OwnRedis, own_kafka: OwnKafka) -> list[Outage]:
     frozen, stopped, broker = own_redis(), own_redis(), own_kafka()
 
@@ -62,7 +47,9 @@ def outages(make_world: MakeWorld, own_redis: OwnRedis, own_kafka: OwnKafka) -> 
     return [
         Outage("Redis accepts and never answers", make_world(redis_url=frozen.url), frozen.pause, frozen.resume),
         Outage("Redis is stopped", make_world(redis_url=stopped.url), stop, start),
-        Outage("Kafka is stopped", make_world(bootstrap=broker.bootstrap), broker.kill, lambda: back(broker), False),
+        Outage(
+            "Kafka is stopped", make_world(bootstrap=broker.bootstrap), broker.kill, lambda: begin_again(broker), False
+        ),
     ]
 
 
