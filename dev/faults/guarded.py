@@ -57,6 +57,7 @@ class Guarded:
         self.processes: dict[str, Worker] = {}
         self.stagings: dict[str, str] = {}
         self.started = 0
+        self.said: list[dict[str, Any]] = []
 
     def begin(self) -> None:
         """Start everything, and wait until both caps hold."""
@@ -128,8 +129,8 @@ class Guarded:
     def holds(self) -> bool:
         """Whether both caps are enforced now: a call that is dearer than they are is refused, and by no fault."""
         self.supervise()
-        answers = [self.ask(team=team, estimate_nano_usd=2 * CAP_NANO_USD) for team in TEAMS.values()]
-        return all(each.get("blocked") == "deny" and not each.get("not_enforced") for each in answers)
+        self.said = [self.ask(team=team, estimate_nano_usd=2 * CAP_NANO_USD) for team in TEAMS.values()]
+        return all(each.get("blocked") == "deny" and not each.get("not_enforced") for each in self.said)
 
     def let_through_nano_usd(self, mode: str) -> int:
         """What was recorded as let through by a fault."""
@@ -140,7 +141,8 @@ class Guarded:
 
     def logs(self) -> str:
         """The end of what each process has logged."""
-        return "\n".join(f"{place}: {process.log()[-1200:]}" for place, process in self.processes.items())
+        ends = [f"{place}: {process.log()[-1200:]}" for place, process in self.processes.items()]
+        return "\n".join([str(self.said), *ends])
 
     def close(self) -> None:
         """End everything."""

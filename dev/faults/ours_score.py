@@ -29,14 +29,14 @@ DAILY, LIFETIME_RULE, DAY_RULE = "daily-1", 0, 1
 
 def scored(ours: Ours, recoveries: Sequence[float], *, all_on_time: bool) -> Score:
     """Compare everything. ``all_on_time``: no call is late, so that plain sums hold."""
-    owed, topics = ours.world.owed(ours.gone), ours.world.topics
+    log, topics = ours.world.log(ours.gone), ours.world.topics
+    owed = ours.world.owed(log)
     published = [
         each for message in ours.world.broker.read(topics.decisions) for each in _decisions(message.value or b"[]")
     ]
     wrong, differing, doubled = _judged(owed, published)
     found = reconciled(ours, TENANTS)
     lost = len(owed.decisions.keys() - {each.decision_id for each in published})
-    log = [*ours.gone, *ours.world.broker.read(topics.events)]
     errors = counter_differences(owed, topics.events.name, ours.world.redis_url)
     plain = _plain_error(ours, log) if all_on_time else 0
     score = Score(

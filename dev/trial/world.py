@@ -170,11 +170,14 @@ class World:
     def _anybody(self) -> bool:
         return any(worker.alive() for worker in self.workers)
 
-    def owed(self, gone: Sequence[Message] = ()) -> Owed:
-        """What the log owes by an offline replay. ``gone``: records that the topic had once."""
+    def log(self, gone: Sequence[Message] = ()) -> list[Message]:
+        """All records of the event topic. ``gone``: those that it had once."""
         there = {(message.partition, message.offset): message for message in gone}
         there |= {(message.partition, message.offset): message for message in self.broker.read(self.topics.events)}
-        log = [there[place] for place in sorted(there)]
+        return [there[place] for place in sorted(there)]
+
+    def owed(self, log: Sequence[Message]) -> Owed:
+        """What a log owes by an offline replay."""
         return Owed(self.topics.events, self.broker.topic_id(), self.policies, log)
 
     def faults(self, owed: Owed) -> list[str]:

@@ -30,7 +30,7 @@ class World(world.World):
 
         ``gone``: records that the topic had once.
         """
-        owed = self.owed(gone)
+        owed = self.owed(self.log(gone))
         if faults := self.faults(owed):
             pytest.fail(f"{len(faults)} faults, such as:\n" + "\n".join(fault[:1500] for fault in faults[:5]))
         return owed
