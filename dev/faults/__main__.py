@@ -28,6 +28,7 @@ from dev.faults.run import Spot, made_anew, run_obvious, run_ours
 from dev.faults.score import Overshoot, Score
 from dev.faults.table import write
 from dev.faults.versions import versions
+from dev.interrupts import endings_as_interrupts
 from dev.places import home
 from dev.trial.waiting import Late
 
@@ -79,7 +80,7 @@ def run_all(
         if _fits(part, fault) and (fresh or not results.has(fault.name, seed, part))
     ]
     failed: list[str] = []
-    with Spot(_say) as spot:
+    with endings_as_interrupts(), Spot(_say) as spot:
         for number, (part, fault, seed) in enumerate(left):
             _say(f"{number + 1} of {len(left)}: {fault.name}, seed {seed}, {part}: {fault.title}")
             try:
