@@ -14,6 +14,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 .PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
 .PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate faults faults-table schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format dashboards check-dashboards bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -63,12 +64,20 @@ lint: $(STAMP) ## Style, types, import contracts, schemas
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m spendgate.model.schemas --check
+	$(BIN)/python -m dev.dashboards --check
 
 format: $(STAMP) ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 schemas: $(STAMP) ## Write schemas/ and docs/routes.md anew
+dashboards: $(STAMP) ## Write grafana/dashboards/ anew
+	$(BIN)/python -m dev.dashboards
+
+check-dashboards: $(PEERS) ## Ask a real Prometheus every question of dashboards and alerts, under load and faults
+	$(BIN)/python -m pytest peers/test_monitoring.py $(ARGS)
+
+schemas: $(STAMP) ## Write schemas/ anew
 	$(BIN)/python -m spendgate.model.schemas
 	$(BIN)/python -m gateway_shadow.routes_page
 
