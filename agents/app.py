@@ -41,6 +41,7 @@ from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.model.topics import Topic, Topics, TopicsError, load_topics
 from spendgate.simulate.ledger_log import LedgerLog
 from telemetry.labels import LABELS, most_from_environment
+from telemetry.tracing import set_up, shut_down, traced
 from window_counters.protocol import StoreUnavailable, StoreUnfit
 from window_counters.redis_store import RedisStore
 
@@ -53,9 +54,9 @@ GARBAGE = 100_000
 def build(config: Config, topics: Topics) -> App:
     """The shadow worker, wired; nothing is connected but to learn the event topic's id."""
     publisher, health = Publisher(), Health()
-    store = RedisStore(config.redis)
+    store = traced(RedisStore(config.redis), "redis", "client")
     documents = Documents(config.kafka, topics.policies, config.security.aiokafka)
-    outlet = Outlet(publisher, topics)
+    outlet = traced(Outlet(publisher, topics), "decisions", "producer")
     named = _id_of(config, topics.events)
     past = Past(config.ledger, named) if config.ledger is not None else None
     rebuild = Rebuild(_log(config, topics.events, health), topics.events, past, config.trusts)
@@ -215,6 +216,7 @@ def main(arguments: list[str]) -> int:
     try:
         config = Config.from_environment(role)
         LABELS.most = most_from_environment()
+        set_up(f"spendgate-{role}")
         if role == RECONCILIATION:
             return serve(build_reconciliation(config))
         if role in ("worker", "enforcement"):
@@ -224,7 +226,9 @@ def main(arguments: list[str]) -> int:
     except (Fatal, TopicsError, StoreError, ValueError) as error:
         sys.stderr.write(f"spendgate: {one_line(error)}\n")
         return error.code if isinstance(error, Fatal) else WRONG_USAGE
-    return run(app)
+    code = run(app)
+    shut_down()
+    return code
 
 
 if __name__ == "__main__":

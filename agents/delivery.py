@@ -23,6 +23,7 @@ from agents.health import Health, server_from_env
 from agents.lanes import Handler, Lanes, Message, Transient
 from agents.overseer import Overseer
 from agents.publishing import Publisher
+from agents.traced import traced_handler
 
 __all__ = ["Fatal", "Handler", "Message", "Settings", "Transient", "make_app", "run"]
 
@@ -66,7 +67,7 @@ def make_app(
     """
     chosen = settings or Settings()
     facts, ending = health or Health(), Exit()
-    lanes = Lanes(name, handler, facts, ending)
+    lanes = Lanes(name, traced_handler(handler, name), facts, ending)
     overseer = Overseer(
         lanes,
         topic,

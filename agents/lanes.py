@@ -24,6 +24,7 @@ from agents.exits import Exit
 from agents.faults import fault_point
 from agents.faust_private import App, Chunk, Consumer
 from agents.health import DEPENDENCIES, LONG_RETRY_S, Health
+from telemetry.tracing import traceparent_in
 
 IDLE_EVERY_S = 1.0
 FIRST_PAUSE_S = 0.1
@@ -39,13 +40,15 @@ SECONDS = Histogram("spendgate_delivery_batch_seconds", "Time from a batch's fir
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One raw record. ``timestamp_ms`` is the time of the record: the broker's append time on our topics."""
+    """One raw record. ``timestamp_ms`` is the time of the record: the broker's append time on our topics.
+    ``traceparent``: the span that it was sent by, where one was told."""
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
     timestamp_ms: int
+    traceparent: str | None = None
 
 
 class Transient(Exception):
@@ -282,4 +285,5 @@ class Lanes:
 
 
 def _message(record: ConsumerRecord) -> Message:
-    return Message(record.partition, record.offset, record.key, record.value, record.timestamp)
+    parent = traceparent_in(record.headers) if record.headers else None
+    return Message(record.partition, record.offset, record.key, record.value, record.timestamp, parent)

@@ -9,6 +9,7 @@ from aiokafka.structs import RecordMetadata
 
 from agents.faults import publish_fault
 from agents.faust_private import producer_of
+from telemetry.tracing import headers
 
 T = TypeVar("T")
 LIMIT_BYTES = 512 * 1024
@@ -76,5 +77,5 @@ class Publisher:
             raise RuntimeError("the publisher is not bound to an app")
         publish_fault()
         sent: asyncio.Future[RecordMetadata]
-        sent = await producer_of(self._app).send(topic, value, key=key, partition=partition)
+        sent = await producer_of(self._app).send(topic, value, key=key, partition=partition, headers=headers())
         return sent

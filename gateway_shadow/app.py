@@ -59,6 +59,7 @@ from gateway_shadow.simulation_runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
 from gateway_shadow.store_metrics import StoreMetrics, every_s_from_environment
 from gateway_shadow.sweeping import keep_sweeping
+from gateway_shadow.traced import Traced
 from policy_store.alert_deliveries import Deliveries
 from policy_store.alert_targets import sealer_of
 from policy_store.change import Changes
@@ -74,6 +75,7 @@ from spendgate import __version__
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
+from telemetry import tracing
 from telemetry.labels import LABELS, most_from_environment
 from window_counters.redis_store import RedisStore
 
@@ -122,8 +124,9 @@ def _judges(config: Config, topics: Topics, database: Database) -> tuple[Checker
     if config.redis is None:
         return None, None
     store, policies = RedisStore(config.redis, socket_timeout_s=None), StagedPolicies(database)
-    checker = Checker(store, topics.events, policies)
-    return checker, check.rules_of(config, checker, database, store.reservations, policies.now)
+    checker = Checker(tracing.traced(store, "redis", "client"), topics.events, policies)
+    reservations = tracing.traced(store.reservations, "redis", "client")
+    return checker, check.rules_of(config, checker, database, reservations, policies.now)
 
 
 def build(parts: Parts, topics: Topics) -> FastAPI:
@@ -175,6 +178,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     problems.install(app)
     for each in (*ROUTES, *(BY_PROVIDER if parts.login.provider else ())):
         app.include_router(each.router)
+    if tracing.is_on():
+        app.add_middleware(Traced)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))
     return app
 
@@ -188,6 +193,7 @@ def main() -> int:
         config, topics = Config.from_environment(), load_topics()
         LABELS.most = most_from_environment()
         every_s_from_environment()
+        tracing.set_up("spendgate-door")
         parts = parts_of(config, topics)
         require_current(parts.database)
         if parts.privacy.contents is not None:
@@ -207,7 +213,10 @@ def main() -> int:
         build(parts, topics), host=config.host, port=config.port, loop="asyncio", http="httptools", access_log=False,
         server_header=False, timeout_graceful_shutdown=STOP_WITHIN_S, log_config=None,
     )  # fmt: skip
-    return Server(serving, parts.stopping).serve_until_told()
+    try:
+        return Server(serving, parts.stopping).serve_until_told()
+    finally:
+        tracing.shut_down()
 
 
 def _ended(error: Exception, code: int) -> int:

@@ -45,8 +45,9 @@ class LogWriter:
         begun = time.perf_counter()
         self._count(size)
         try:
-            async with asyncio.timeout(self._limits.acknowledged_s):
-                await self._send(messages)
+            with tracing.span("events publish", "producer"):
+                async with asyncio.timeout(self._limits.acknowledged_s):
+                    await self._send(messages)
         except (KafkaError, TimeoutError) as error:
             await self._let_go_of_a_broken_producer(error)
             raise _away("log_away", "Kafka did not acknowledge; send the same again, repeats are recognised") from None
@@ -69,7 +70,9 @@ class LogWriter:
         producer = await self._started()
         name, partitions = self._topic.name, self._topic.partitions
         sent = [
-            await producer.send(name, each.value, key=each.key, partition=partition_of(each.key, partitions))
+            await producer.send(
+                name, each.value, key=each.key, partition=partition_of(each.key, partitions), headers=tracing.headers()
+            )
             for each in messages
         ]
         await asyncio.gather(*sent)

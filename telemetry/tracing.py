@@ -3,10 +3,11 @@
 A span says which step of which record it was and how long it took: never a tenant, never anything of an event.
 """
 
+import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ HEADER = "traceparent"
 Kind = Literal["internal", "server", "client", "producer", "consumer"]
 Value = str | int
 Headers = list[tuple[str, bytes]]
+T = TypeVar("T")
 
 _tracer: "Tracer | None" = None
 _ends: list[Callable[[], None]] = []
@@ -106,6 +108,36 @@ def headers() -> Headers | None:
     """What a record is sent with, for its reader to go on; None where nothing is."""
     found = traceparent()
     return None if found is None else [(HEADER, found.encode())]
+
+
+def traceparent_in(headers: Sequence[tuple[str, bytes]]) -> str | None:
+    """What a record's headers tell, if anybody here is to go on."""
+    if _tracer is None:
+        return None
+    return next((value.decode("latin-1") for name, value in headers if name == HEADER), None)
+
+
+def traced(inner: T, name: str, kind: Kind) -> T:
+    """``inner``, each of whose coroutine methods is a span while one is current; itself where tracing is off."""
+    return inner if _tracer is None else cast("T", _Traced(inner, name, kind))
+
+
+class _Traced:
+    def __init__(self, inner: object, name: str, kind: Kind) -> None:
+        self._inner, self._name, self._kind = inner, name, kind
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*arguments: Any, **named: Any) -> Any:
+            if traceparent() is None:
+                return await found(*arguments, **named)
+            with span(f"{self._name} {name}", self._kind):
+                return await found(*arguments, **named)
+
+        return call
 
 
 def trace_label() -> dict[str, str]:

@@ -126,7 +126,9 @@ def graph(title: str, unit: str, words: str, *queries: Query, width: int = HALF)
             .placement(common_models.LegendPlacement.BOTTOM).show_legend(True)
         )
     )  # fmt: skip
-    return _asking(made, queries)
+    for index, query in enumerate(queries):
+        made.with_target(_target(query).range().ref_id(chr(ord("A") + index)))
+    return made
 
 
 def number(title: str, unit: str, words: str, query: Query, width: int = SMALL) -> stat.Panel:
@@ -148,16 +150,10 @@ def rows(title: str, words: str, *queries: Query, width: int = HALF) -> table.Pa
         made.with_target(_target(query).instant().format(PromQueryFormat.TABLE).ref_id(chr(ord("A") + index)))
     names = {f"Value #{chr(ord('A') + index)}": query.legend for index, query in enumerate(queries)}
     renamed = {"Value": queries[0].legend, **names}
-    made.with_transformation(DataTransformerConfig("merge", {}))
+    made.with_transformation(DataTransformerConfig("merge", options={}))
     return made.with_transformation(
-        DataTransformerConfig("organize", {"excludeByName": {"Time": True}, "renameByName": renamed})
+        DataTransformerConfig("organize", options={"excludeByName": {"Time": True}, "renameByName": renamed})
     )
-
-
-def _asking(made: Any, queries: Sequence[Query]) -> Any:
-    for index, query in enumerate(queries):
-        made.with_target(_target(query).range().ref_id(chr(ord("A") + index)))
-    return made
 
 
 def _target(query: Query) -> prometheus.Dataquery:
