@@ -59,11 +59,18 @@ def test_rules_and_configuration_are_as_prometheus_wants_them_and_alerts_hold_th
 
 def test_every_alert_has_its_case_and_its_page() -> None:
     text = (ROOT / "prometheus" / "rules" / "alerts.yml").read_text()
-    names, pages = re.findall(r"alert: (\w+)", text), re.findall(r"docs }}/(runbooks/[\w-]+\.md)", text)
+    names, pages = re.findall(r"alert: (\w+)", text), re.findall(r"docs }}/([\w/-]+\.md)(?:#([\w-]+))?\"", text)
     assert len(names) == len(pages) > 10
+    there = {str(each.relative_to(ROOT / "docs")): places_in(each) for each in (ROOT / "docs").rglob("*.md")}
     cases = (ROOT / "prometheus" / "tests" / "alerts.yml").read_text()
     assert [each for each in names if f"alertname: {each}" not in cases] == []
-    assert [each for each in pages if not (ROOT / "docs" / each).exists()] == []
+    assert [page for page, place in pages if page not in there or place not in there[page]] == []
+
+
+def places_in(page: Path) -> set[str]:
+    """The anchors of its headings, and the page itself."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {"", *(re.sub(r"[^\w -]", "", each).lower().replace(" ", "-") for each in headings)}
 
 
 def wait_for_a_review_and_an_asked_staging(watched: Watched) -> None:
@@ -108,7 +115,10 @@ def test_a_process_that_stands_still_is_told_of(watched: Watched) -> None:
     finally:
         watched.recorder.thaw()
     assert fired["SpendgateProcessDown"]["labels"]["job"] == "spendgate-ledger"
-    assert fired["SpendgateProcessDown"]["annotations"]["runbook_url"] == "http://docs.example/runbooks/process-down.md"
+    assert (
+        fired["SpendgateProcessDown"]["annotations"]["runbook_url"]
+        == "http://docs.example/monitoring.md#a-process-is-down"
+    )
     watched.all_out("SpendgateProcessDown")
 
 
