@@ -6,6 +6,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from gateway_shadow.openapi import COMMON
+from spendgate import __version__
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "routes.md"
 _HEAD = """# All routes
 
@@ -13,7 +16,7 @@ Written by `make schemas` from the API's own document, which has the fields: `/o
 [The HTTP door](http.md) tells of them in context. A route of `/v1` needs a key or a session, see
 [who may what](http.md#managing).
 """
-_TITLES = {None: "The door itself"}
+_TITLES: dict[str | None, str] = {None: "The door itself"}
 
 
 def page_of(document: dict[str, Any]) -> str:
@@ -43,10 +46,10 @@ def _sentence(text: str) -> str:
 
 
 def document() -> dict[str, Any]:
-    """The API's document, of a door with every route there is."""
+    """The API's document, of a door with every route there is; no store, no Kafka and no settings are asked for."""
     from gateway_shadow.app import BY_PROVIDER, ROUTES
 
-    app = FastAPI(title="Spendgate")
+    app = FastAPI(title="Spendgate", version=__version__, responses=COMMON, redirect_slashes=False)
     for each in (*ROUTES, *BY_PROVIDER):
         app.include_router(each.router)
     return app.openapi()

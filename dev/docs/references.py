@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from dev.docs.openapi import document
 from dev.docs.schema_words import cell, kind, plain, table
 from dev.places import CHECKOUT
+from gateway_shadow.routes_page import document
 from spendgate.cli.main import app
 
 _METHODS = ("get", "post", "put", "patch", "delete")
