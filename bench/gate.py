@@ -1,7 +1,8 @@
 """``make bench-gate``: what proving costs, beside what it is proven with; the last line is one JSON object.
 
 ``reconcile_vs_simulate``: events a second of ``spendgate reconcile`` over a ledger, against those of ``spendgate
-simulate`` over the same events, each a process timed from its start to its finished report.
+simulate`` over the same events, each a process timed from its start to its finished report. The other ratios:
+see ``bench.reserve``.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bench.gate_data import make_log
+from bench.reserve import reserving
 from bench.simulate import policy
 from spendgate.model.policy import Policy
 
 SPENDGATE = str(Path(sys.executable).with_name("spendgate"))
-TARGETS = {"reconcile_vs_simulate": 1 / 3}
+TARGETS = {"reconcile_vs_simulate": 1 / 3, "reserve_vs_incrby": 0.7}
 MEMORY_TARGET_MB = 3_000
 
 
@@ -74,7 +76,9 @@ def reconciling(folder: Path, events: int, rounds: int) -> dict[str, Any]:
     }
 
 
-PARTS: dict[str, Callable[[Path, int, int], Mapping[str, Any]]] = {"reconcile": reconciling}
+PARTS: dict[str, Callable[[Path, int, int], Mapping[str, Any]]] = {
+    "reconcile": reconciling, "reserve": lambda *_: reserving(),
+}  # fmt: skip
 """By name: told a scratch folder, a number of events and of rounds, each gives its ``ratios`` and what they rest on."""
 
 

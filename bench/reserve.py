@@ -2,37 +2,62 @@
 
 What is timed of a reservation is ``Reservations.ask``, as the door calls it: it packs the question, one script call
 reads mark, documents, the month's counter, lease and heartbeat, compares with the cap and reserves, and the answer is
-unpacked. What is timed beside it is ``INCRBY`` of one key by the same amount, awaited over the same client.
+unpacked. What is timed beside it is ``INCRBY`` of one key by the same amount, awaited over the same client. Both one
+call after the other, and as many at once as a door makes.
+
+``reserve_vs_check_p99``: the door's check of one tenant, without HTTP, that reserves beside one that does not, each due
+at fixed times.
 """
 
 import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from dev.redis_process import RedisProcess
-from gateway_shadow.checking import READS
+from gateway_shadow.checking import READS, Checker
+from gateway_shadow.flag_watch import Watched
+from gateway_shadow.holding import Hold
 from policy_store.signing import Signer, make_key_file
 from spendgate.engine.names import Window
 from spendgate.engine.staging import Staging, TenantDocument
+from spendgate.model.canonical import policy_hash
+from spendgate.model.event import Event
 from spendgate.model.lease import Lease, encode_lease, signed_lease_bytes
+from spendgate.model.partition import partition_of
+from spendgate.model.policy import Policy
+from spendgate.model.topics import load_topics
 from window_counters.documents import document_names, whole
 from window_counters.leases import Leases
 from window_counters.protocol import Change, Look, Mark, PartitionId
 from window_counters.redis_store import RedisStore
 from window_counters.reservations import Ask, Claim, Limit, Standing
 
-HOME, TENANT, STAGING, HASH = PartitionId("spend.events", 0), "acme", "stg-59d4e0c760c31258", "6f35e4254392" * 5
+TENANT, STAGING = "acme", "stg-59d4e0c760c31258"
+TOPIC = load_topics().events
+HOME = PartitionId(TOPIC.name, partition_of(TENANT.encode(), TOPIC.partitions))
+BUDGET = {
+    "cap_usd": "2000000000",
+    "window": {"calendar": "month", "timezone": "UTC"},
+    "per": ["team"],
+    "on_breach": "deny",
+}
+POLICY = Policy.model_validate(
+    {"apiVersion": "spendgate/v1", "kind": "Policy", "metadata": {"name": "marketing-monthly"},
+     "spec": {"rules": [{"budget": BUDGET}]}}
+)  # fmt: skip
+HASH = policy_hash(POLICY)
 AMOUNT_NANO_USD, CAP_NANO_USD, LEASE_MS = 6_500_000, 2**61, 60_000
-KEEP_MS, STALE_MS = 600_000, 10_000
+KEEP_MS, STALE_MS = 600_000, 60_000
 KEY, SLOTS, HEADS = "team=marketing", (f"{TENANT} {STAGING} 0 1761955200000",), ("a0 ", "r0 ")
 """A month's slot, and what the names of its two sums of a team begin with."""
-CALLS, TURNS, AT_ONCE = 2_000, 10, READS
+CALLS, TURNS, AT_ONCE = 1_000, 20, READS
 
 
 class Turn(NamedTuple):
@@ -41,6 +66,8 @@ class Turn(NamedTuple):
     per_s: float
     p99_ms: float
 
+
+RATE_PER_S, DUE, DUE_TURNS = 200, 400, 4
 
 Once = Callable[[int], Awaitable[object]]
 
@@ -63,16 +90,19 @@ async def _measured(url: str, folder: Path) -> dict[str, Any]:
         await _enforced(store)
         agent = _Agent(store, make_key_file(folder / "enforcement.pem"))
         found = {at_once: await _in_turn(store, agent, at_once) for at_once in (1, AT_ONCE)}
+        waited_ms = await _at_rate(store, agent)
     finally:
         await store.close()
+    several = {f"{name}_{n}_at_once": turn for n, turns in found.items() for name, turn in turns.items()}
     return {
-        "ratios": {"reserve_vs_incrby": _ratio(found[AT_ONCE]), "reserve_vs_incrby_one_by_one": _ratio(found[1])},
-        "calls_per_s": {
-            f"{name}_{n}_at_once": round(each.per_s) for n, part in found.items() for name, each in part.items()
+        "ratios": {
+            "reserve_vs_check_p99": round(waited_ms["check_that_reserves"] / waited_ms["check"], 2),
+            "reserve_vs_incrby": _ratio(found[AT_ONCE]),
+            "reserve_vs_incrby_one_by_one": _ratio(found[1]),
         },
-        "call_p99_ms": {
-            f"{name}_{n}_at_once": round(each.p99_ms, 3) for n, part in found.items() for name, each in part.items()
-        },
+        "calls_per_s": {name: round(turn.per_s) for name, turn in several.items()},
+        "call_p99_ms": {name: round(turn.p99_ms, 3) for name, turn in several.items()},
+        f"p99_ms_at_{RATE_PER_S}_per_s": {name: round(each, 2) for name, each in waited_ms.items()},
     }
 
 
@@ -89,6 +119,38 @@ async def _in_turn(store: RedisStore, agent: "_Agent", at_once: int) -> dict[str
             await agent.grant()
             found[name].append(await _timed(once, turn * CALLS, at_once))
     return {name: Turn(max(t.per_s for t in turns), min(t.p99_ms for t in turns)) for name, turns in found.items()}
+
+
+async def _at_rate(store: RedisStore, agent: "_Agent") -> dict[str, float]:
+    """By name the p99 (ms) of its quietest turn, at so many a second, from when each was due."""
+    found: dict[str, list[float]] = {}
+    contestants = {
+        "incrby": _incrby(store),
+        "check": _check(store, reserves=False),
+        "check_that_reserves": _check(store, reserves=True),
+    }
+    for turn in range(DUE_TURNS + 1):
+        for name, once in contestants.items():
+            await agent.grant()
+            late = await _when_due(once, turn * DUE)
+            if turn:  # the first one warms up
+                found.setdefault(name, []).append(sorted(late)[int(DUE * 0.99)] * 1000)
+    return {name: min(turns) for name, turns in found.items()}
+
+
+async def _when_due(once: Once, first: int) -> list[float]:
+    begun, late = time.perf_counter() + 0.05, list[float]()
+
+    async def one(number: int, due: float) -> None:
+        await once(number)
+        late.append(time.perf_counter() - due)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(DUE):
+            due = begun + number / RATE_PER_S
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            group.create_task(one(first + number, due))
+    return late
 
 
 async def _timed(once: Once, first: int, at_once: int) -> Turn:
@@ -123,6 +185,29 @@ def _reserve(store: RedisStore, at_once: int) -> Once:
         answer = await store.reservations.ask(HOME, ask)
         if answer.outcome != "reserved":
             raise RuntimeError(f"expected a reservation, got {answer.outcome} ({answer.leases})")
+
+    return once
+
+
+def _check(store: RedisStore, *, reserves: bool) -> Once:
+    """The door's check of one tenant, with and without what enforcing adds to it."""
+
+    async def policies(_: str, __: Iterable[str]) -> Mapping[str, Policy]:
+        return {HASH: POLICY}
+
+    checker = Checker(store, TOPIC, policies)
+    watched = {STAGING: Watched(STAGING, POLICY.metadata.name, HASH, None, "crt-7088a416d55dc80e", True, POLICY)}
+
+    async def once(number: int) -> None:
+        now = datetime.now(UTC)
+        event = Event(
+            id=f"chk-due-{number:016x}", source="check", tenant=TENANT, time=now, team="marketing", model="gpt-4o",
+            vendor="openai", cost_nano_usd=AMOUNT_NANO_USD,
+        )  # fmt: skip
+        hold = Hold(store.reservations, watched, event) if reserves else None
+        await checker.check(event, now, hold)
+        if hold is not None and (hold.answer is None or hold.answer.outcome != "reserved"):
+            raise RuntimeError(f"expected a reservation, got {hold.answer}")
 
     return once
 

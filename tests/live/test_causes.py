@@ -65,15 +65,15 @@ class Causes:
         self.refused_offset = self.refuse()
         world.settle()
         worker.terminate()
-        for role in ("ledger-events", "ledger-decisions", "ledger-rejections"):
-            world.recorder(role)
         self.forge()
         with Redis.from_url(world.redis_url) as redis:
             self.touch(redis)
         world.worker()
         world.send(self.later_calls())
         world.settle()
-        until(self.recorded, "all of it in the ledger", state=lambda: self.world.recorders[1].log()[-2000:])
+        for role in ("ledger-events", "ledger-decisions", "ledger-rejections"):
+            world.recorder(role)
+        until(self.recorded, "all of it in the ledger", 240, lambda: self.world.recorders[1].log()[-2000:])
 
     def first_calls(self) -> Iterator[Event]:
         yield from (self.call(self.counted, f"{team}-{n}", team) for team in (*TEAMS, "right") for n in range(6))
@@ -174,7 +174,7 @@ def named(found: Reconciliation) -> dict[tuple[str, str], int]:
     return {(each.kind, each.cause): each.calls for each in found.differences}
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 def test_each_cause_that_is_put_into_the_running_system_is_named(stack: Stack, tmp_path: Path) -> None:
     world = World(stack.bootstrap, stack.redis_url, tmp_path)
     try:
