@@ -12,17 +12,19 @@ from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND
 from spendgate.cli.wide import wide_console
 
-_PAGE = 1000
+_PAGE, _ALL = 1000, 2**31
 
 
 def list_rows(
     after: Annotated[int, typer.Option(min=0, help="Rows after this number.")] = 0,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    last: Annotated[int | None, typer.Option(min=1, help="The last so many, instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one row a line.")] = False,
 ) -> None:
     """The tenant's trail, in order: who did what, before, after, why. Takes an operator's key."""
     with api() as opened:
         found: list[dict[str, Any]] = []
+        limit = limit if last is None else _ALL
         while len(found) < limit:
             last = found[-1]["number"] if found else after
             size = min(_PAGE, limit - len(found))
@@ -30,6 +32,7 @@ def list_rows(
             found += page
             if len(page) < size:
                 break
+        found = found if last is None else found[-last:]
         if as_json:
             typer.echo("\n".join(map(json.dumps, found)))
             return

@@ -119,6 +119,7 @@ class Happenings:
     def nothing_is_on(self) -> None:
         """All flags are off."""
         enforced.turn_off(self.scene.store, "global")
+        enforced.turn_off(self.scene.store, "tenant")
 
     # Calls
 
@@ -172,7 +173,7 @@ class Happenings:
     def kafka_is_back(self) -> None:
         """The same broker, with its data."""
         self.kafka.start()
-        self.kafka.wait_ready(60)
+        self.kafka.wait_ready(180)
 
     def the_log_is_applied(self) -> None:
         """The worker has applied all that stands on the log."""

@@ -3,7 +3,12 @@ shows stands for the one that was printed in its place, there and in every later
 
 import re
 
-NAME = r"\b(?:stg|flip|crt|rec|chk|key|wvr|alr|demand)-[0-9a-f]{6,32}\b|\bsgk_\w+"
+NAME = (
+    r"\b(?:stg|flip|crt|rec|chk|wvr|alr)-[0-9a-f]{6,32}\b|\bsgk_[\w-]+|"
+    r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{12}(?![\w-])"
+)
+_PRINTED = r"((?:stg|flip|crt|rec|chk|wvr|alr)-[0-9a-f]{6,32}|sgk_[\w-]+|[\w-]{12})"
+"""A name as a page shows it, and as it is printed: a key's has letters of both kinds nearly always, and a digit."""
 _VARIES = (
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?",
     r"\d{4}-\d\d-\d\d",
@@ -66,5 +71,5 @@ class Names:
                 parts.append(rf"\{shown.index(text) + 1}")
             else:
                 shown.append(text)
-                parts.append(f"({NAME})")
+                parts.append(_PRINTED)
         return "".join(parts) + re.escape(line[at:]), shown

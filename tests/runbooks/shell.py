@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -41,7 +42,8 @@ class Shell:
         return printed.rstrip("\n") + (f"\n{code}" if tells else "")
 
     def _spendgate(self, words: list[str], person: str) -> tuple[str, int]:
-        done = CliRunner().invoke(app, words, env=self._environment(person), prog_name="spendgate")
+        with chdir(self.scene.folder):
+            done = CliRunner().invoke(app, words, env=self._environment(person), prog_name="spendgate")
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done.output, done.exit_code
@@ -49,7 +51,9 @@ class Shell:
     def _redis(self, words: list[str]) -> str:
         with Redis.from_url(self.scene.world.redis_url, socket_timeout=5, decode_responses=True) as client:
             found = client.execute_command(*words)
-        return "" if found is None else "OK" if found is True else str(found)
+        if isinstance(found, dict):
+            return "\n".join(f"{name}\n{value}" for name, value in found.items())
+        return "" if found is None else "PONG" if words == ["PING"] else str(found)
 
     def _bash(self, command: str, person: str) -> tuple[str, int]:
         bin_ = Path(sys.executable).parent
