@@ -135,7 +135,7 @@ def build_reconciliation(config: Config) -> Reconciler:
         start_http_server(int(port), os.environ.get(HOST, "127.0.0.1"))
     return Reconciler(
         Changes(Database(config.store)),
-        read_key_file(config.store_key),
+        read_key_file(config.store_key, config.store_keys),
         config.ledger or "",
         lambda tenant: counters_of(config.kafka, config.redis, config.ledger, tenant),
         lambda: topic_offsets_of(config.kafka),

@@ -96,7 +96,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
     """What the routes share; nothing is connected yet. Raises StoreError, and InputError for a bad price table."""
     database, writer = Database(config.store), LogWriter(config.kafka, topics.events, config.limits, config.security)
     checker, enforcer = _judges(config, topics, database)
-    changes, signer, keeper = Changes(database), read_key_file(config.key_file), Doorkeeper(database)
+    changes, signer, keeper = Changes(database), read_key_file(config.key_file, config.store_keys), Doorkeeper(database)
     return Parts(
         config=config,
         database=database,

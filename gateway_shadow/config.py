@@ -42,8 +42,9 @@ class Config:
     default ``missing``), SPENDGATE_PRICE_BOOK (a price table over the list prices), SPENDGATE_HTTP_ACKNOWLEDGED_S
     (default 10: how long Kafka may take to acknowledge), SPENDGATE_CHECK_S (default 0.05: the time budget of a check),
     SPENDGATE_JOBS (default 2: simulations at a time, of stored versions, and as many of drafts),
-    SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated; without them nothing can be
-    enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
+    SPENDGATE_STORE_KEYS (public keys of the policy store, comma separated, whose certificates hold beside those of its
+    private key; default: none), SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated;
+    without them nothing can be enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default: the only tenant, where
     there is one), SPENDGATE_ALERTS_ALLOW (hosts and networks, parted by commas, to which alerts may go though they are
     not public, and unencrypted); for privacy SPENDGATE_MASTER_KEY_FILE (fingerprints and kept content need it),
     SPENDGATE_CONTENT_STORE (a database's URL; kept content needs it), SPENDGATE_PRIVACY_MODEL (a spaCy model's folder;
@@ -62,6 +63,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     jobs: int = 2
     enforcement_keys: tuple[str, ...] = ()
+    store_keys: tuple[str, ...] = ()
     home_tenant: str | None = None
     login: LoginConfig = field(default_factory=LoginConfig)
     alerts_allow: Allowed = field(default_factory=Allowed)
@@ -90,6 +92,7 @@ class Config:
                 check_s=_seconds("CHECK_S", Limits().check_s),
             ), _jobs(),
             enforcement_keys=_keys("ENFORCEMENT_KEYS"),
+            store_keys=_keys("STORE_KEYS"),
             home_tenant=_said("HOME_TENANT"),
             login=_login(),
             alerts_allow=_allowed(),

@@ -69,13 +69,19 @@ def require(connection: Connection, tenant: str, id_: str) -> Kept:
 
 
 def problem_of(kept: Kept, signer: Signer, subject: Subject, now_ms: int) -> Problem | None:
-    """Why a certificate does not hold now, for this very staging, by the key that is in use; None where it does."""
+    """Why a certificate does not hold now, for this very staging, by the keys that are believed; None where it does."""
     wanted = Wanted(
         subject.tenant, subject.staging, subject.policy.metadata.name, subject.hash, _settings(subject.settings),
         subject.engine_version,
     )  # fmt: skip
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    return certificate.verify(kept.document, PublicKeys([signer.public]), now, wanted)
+    return certificate.verify(kept.document, PublicKeys(signer.believed), now, wanted)
+
+
+def is_by(kept: Kept, signer: Signer) -> bool:
+    """Whether a certificate was signed by the key that is in use, and not by one that it has replaced."""
+    found = certificate.read(kept.document)
+    return not isinstance(found, Problem) and found.signature.partition(":")[0] == signer.key_id
 
 
 def says(kept: Kept, looked: Looked) -> bool:

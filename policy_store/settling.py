@@ -99,6 +99,6 @@ def _proven(change: Change, staging: Staging, looked: Looked, signer: Signer) ->
 
 
 def _holds(change: Change, kept: Kept, looked: Looked, signer: Signer) -> bool:
-    if kept.is_past_half(change.now_ms) or not certificates.says(kept, looked):
+    if kept.is_past_half(change.now_ms) or not certificates.is_by(kept, signer) or not certificates.says(kept, looked):
         return False
     return certificates.problem_of(kept, signer, looked.subject, change.now_ms) is None

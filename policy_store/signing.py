@@ -3,6 +3,7 @@
 import os
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,10 +21,12 @@ class Signer:
     """Signs activations, and other documents by their bytes; what is signed begins with what it is, so that a signature
     of one kind is none of another."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: Ed25519PrivateKey, also: Sequence[str] = ()) -> None:
+        """``also``: public keys of the store's whose certificates hold beside this one's own, as after a rotation."""
         self._key = key
         self.key_id = key_id(key.public_key())
         self.public = public_text(key.public_key())
+        self.believed = tuple(dict.fromkeys((self.public, *also)))
 
     def sign(self, content: bytes) -> str:
         """The signature of some bytes, ``<key id>:<base64>``."""
@@ -76,12 +79,16 @@ def make_key_file(path: Path) -> Signer:
     return Signer(key)
 
 
-def read_key_file(path: Path) -> Signer:
-    """The signer of a key file. Raises Refused."""
+def read_key_file(path: Path, also: Sequence[str] = ()) -> Signer:
+    """The signer of a key file. ``also``: other public keys of the store, as ``public_text`` has it. Raises Refused."""
+    try:
+        PublicKeys(also)
+    except BadKey as error:
+        raise Refused("bad_key", f"SPENDGATE_STORE_KEYS: {error}") from None
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         raise Refused("bad_key", f"{path}: expected a private key in PEM that can be read") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise Refused("bad_key", f"{path}: expected an Ed25519 key")
-    return Signer(key)
+    return Signer(key, also)

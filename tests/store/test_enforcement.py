@@ -1,5 +1,7 @@
 """Turning on and off: what is refused and by which name, what workers are told, what every process reads."""
 
+from pathlib import Path
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
@@ -19,7 +21,7 @@ from policy_store import (
 )
 from policy_store.audit import SYSTEM
 from policy_store.errors import Refused
-from policy_store.signing import Signer, Verifier
+from policy_store.signing import Signer, Verifier, make_key_file, read_key_file
 from spendgate.model.announcement import Announcement, read_record
 from spendgate.model.enforcement import Share
 from spendgate.model.settings import Settings
@@ -153,6 +155,29 @@ def test_with_another_key_the_old_certificate_is_refused_by_name_until_a_round_m
     assert refused(store, "cat", asked) == "certificate_unknown_key"
     record(store, staging)
     confirm(store, "cat", asked)
+
+
+def test_a_rotated_key_demotes_nothing_and_the_next_round_certifies_by_the_new_one(store: Store) -> None:
+    staging, old = enforced(store), store.signer
+    key = Ed25519PrivateKey.generate()
+    store.signer = Signer(key, [old.public])
+    assert settling.demote_unproven(store.changes, store.signer) == []
+    _, settled = record(store, state_of(store, staging.id))
+    assert settled.certificate is not None
+    assert certificates.is_by(settled.certificate, store.signer)
+    assert not certificates.is_by(settled.certificate, old)
+    # The old public key is of no use any more, and its certificate proves nothing to whoever has forgotten it.
+    store.signer = Signer(key)
+    assert settling.demote_unproven(store.changes, store.signer) == []
+    assert state_of(store, staging.id).state == "enforced"
+
+
+def test_a_key_that_is_not_the_stores_is_refused_where_the_others_are_given(tmp_path: Path) -> None:
+    made = make_key_file(tmp_path / "store.pem")
+    other = Signer(Ed25519PrivateKey.generate()).public
+    assert read_key_file(tmp_path / "store.pem", [other, made.public]).believed == (made.public, other)
+    with pytest.raises(Refused, match="SPENDGATE_STORE_KEYS: expected base64"):
+        read_key_file(tmp_path / "store.pem", ["no key"])
 
 
 def test_off_at_a_level_above_ends_all_beneath_and_on_again_brings_back_nothing(store: Store) -> None:
