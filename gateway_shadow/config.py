@@ -44,9 +44,10 @@ class Config:
     SPENDGATE_JOBS (default 2: simulations at a time, of stored versions, and as many of drafts),
     SPENDGATE_STORE_KEYS (public keys of the policy store, comma separated, whose certificates hold beside those of its
     private key; default: none), SPENDGATE_ENFORCEMENT_KEYS (public keys of the enforcement agents, comma separated;
-    without them nothing can be enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag; default:
-    the only tenant, where there is one), SPENDGATE_ALERTS_ALLOW (hosts and networks, parted by commas, to which alerts
-    may go though they are not public, and unencrypted); for privacy SPENDGATE_MASTER_KEY_FILE (fingerprints and kept content need it),
+    without them nothing can be enforced here), SPENDGATE_HOME_TENANT (whose operators may turn the global flag;
+    default: the only tenant, where there is one), SPENDGATE_ALERTS_ALLOW (hosts and networks, parted by commas, to
+    which alerts may go though they are not public, and unencrypted); for privacy SPENDGATE_MASTER_KEY_FILE
+    (fingerprints and kept content need it),
     SPENDGATE_CONTENT_STORE (a database's URL; kept content needs it), SPENDGATE_PRIVACY_MODEL (a spaCy model's folder;
     redacted free text needs it); and how people sign in (``login/config.py``)."""
 

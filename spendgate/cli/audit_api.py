@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from spendgate.cli.api_client import api
+from spendgate.cli.api_client import Api, api
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND
 from spendgate.cli.wide import wide_console
@@ -23,16 +23,7 @@ def list_rows(
 ) -> None:
     """The tenant's trail, in order: who did what, before, after, why. Takes an operator's key."""
     with api() as opened:
-        found: list[dict[str, Any]] = []
-        limit = limit if last is None else _ALL
-        while len(found) < limit:
-            last = found[-1]["number"] if found else after
-            size = min(_PAGE, limit - len(found))
-            page = opened.ask("GET", "/v1/audit", params={"after": last, "limit": size})
-            found += page
-            if len(page) < size:
-                break
-        found = found if last is None else found[-last:]
+        found = _rows(opened, after, limit) if last is None else _rows(opened, after, _ALL)[-last:]
         if as_json:
             typer.echo("\n".join(map(json.dumps, found)))
             return
@@ -41,6 +32,17 @@ def list_rows(
             cells = (each[name] or "" for name in ("who", "action", "subject", "after", "why"))
             table.add_row(str(each["number"]), each["at"][:19], *map(escape, cells))
         wide_console().print(table)
+
+
+def _rows(opened: Api, after: int, limit: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while len(found) < limit:
+        size = min(_PAGE, limit - len(found))
+        page = opened.ask("GET", "/v1/audit", params={"after": found[-1]["number"] if found else after, "limit": size})
+        found += page
+        if len(page) < size:
+            break
+    return found
 
 
 def verify(*, as_json: bool) -> None:

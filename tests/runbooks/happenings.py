@@ -17,6 +17,7 @@ from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
 from tests.live.samples import budget, call, policy
 from tests.live.waiting import until
+from tests.runbooks.shell import Shell
 from tests.store import enforced
 from tests.store.conftest import Store
 
@@ -54,6 +55,7 @@ class Happenings:
     scene: Scene
     kafka: KafkaProcess
     redis: RedisProcess
+    shell: Shell
     stagings: dict[str, str] = field(default_factory=dict)
     was_emptied: bool = False
 
@@ -131,11 +133,11 @@ class Happenings:
 
     def is_denied(self, name: str) -> None:
         """A call is blocked."""
-        until(lambda: self._status(name) == 429, f"calls of {name} to be denied", 60, self.scene.logs)
+        until(lambda: self._status(name) == 429, f"calls of {name} to be denied", 180, self.scene.logs)
 
     def is_allowed(self, name: str) -> None:
         """A call goes on."""
-        until(lambda: self._status(name) == 200, f"calls of {name} to be allowed", 60, self.scene.logs)
+        until(lambda: self._status(name) == 200, f"calls of {name} to be allowed", 180, self.scene.logs)
 
     def _status(self, name: str) -> int:
         return self.scene.ask(team="red", workflow=name, estimate_nano_usd=1).status_code
@@ -179,7 +181,7 @@ class Happenings:
         """The worker has applied all that stands on the log."""
         for row in self.scene.door.rows():
             self.scene.world.broker.ends[row.partition] = row.offset + 1
-        until(self.scene.world.applied, "every record applied", 90, self.scene.logs)
+        until(self.scene.world.applied, "every record applied", 180, self.scene.logs)
 
     def the_worker_is_replaced(self) -> None:
         """It ends, and another one takes its place."""
