@@ -22,10 +22,13 @@ _STATUS = "; echo $?"
 
 @dataclass
 class Shell:
-    """A shell at the scene; ``keys``: of each person, ``settings``: of the environment, as operators have it."""
+    """A shell at the scene; ``keys``: of each person, all made at once, for each stands in the trail."""
 
     scene: Scene
-    keys: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = {person: self.scene.door.key(role, person) for person, role in ROLES.items()}
 
     def run(self, line: str, person: str) -> str:
         """What a command prints, on both outputs; with ``; echo $?`` its exit code, too."""
@@ -66,8 +69,6 @@ class Shell:
 
     def _environment(self, person: str) -> dict[str, str]:
         door, world = self.scene.door, self.scene.world
-        if person not in self.keys:
-            self.keys[person] = door.key(ROLES[person], person)
         return {
             **world.environment(), "SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": self.keys[person],
             "SPENDGATE_STORE": door.store_url, "SPENDGATE_STORE_KEY_FILE": str(door.folder / "store.pem"),
