@@ -40,8 +40,8 @@ $(TOOLS): dev/release/tools.lock
 
 setup: $(STAMP) ## Build the environment in .venv, and nothing else
 
-demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=)
-	@$(BIN)/spendgate demo $(if $(FILE),--file $(FILE)) $(ARGS)
+demo: $(STAMP) ## Watch a busy hour judged in shadow, on a real Kafka and Redis (ARGS=, FILE=, VERTICAL=legal)
+	@$(BIN)/spendgate demo $(if $(FILE),--file $(FILE)) $(if $(VERTICAL),--vertical $(VERTICAL)) $(ARGS)
 
 demo-gate: $(STAMP) ## A month in a minute: shadow, the gate, two people's flip, a cap that holds, a demotion
 	@$(BIN)/python -m dev.demo_gate
@@ -62,6 +62,7 @@ lint: $(STAMP) ## Style, types, import contracts, schemas
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples/verticals/*/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m spendgate.model.schemas --check
 	$(BIN)/python -m dev.dashboards --check

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from dev.errors import StackError
 from dev.places import CHECKOUT
 from dev.verticals.kit import Vertical
 from spendgate.model.policy import Policy
 from spendgate.model.policy_source import read_policy
 
 SHELF = CHECKOUT / "examples" / "verticals"
+
+
+class NoVertical(Exception):
+    """What was asked for is none; the message says what was expected."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,11 @@ def names() -> list[str]:
 
 
 def chosen(name: str) -> Chosen:
-    """One of them by name, or that of a folder of your own. Raises StackError."""
+    """One of them by name, or that of a folder of your own. Raises NoVertical."""
     folder = SHELF / name if name in names() else Path(name)
     files, work = sorted((folder / "policies").glob("*.yaml")), sorted(folder.glob("*.py"))
     if len(work) != 1 or not files:
-        raise StackError(
+        raise NoVertical(
             f"vertical: expected one of {', '.join(names())}, or a folder with one Python file and policies/*.yaml"
         )
     policies = [read_policy(path.read_text(encoding="utf-8"), path.name) for path in files]
@@ -53,5 +56,5 @@ def _vertical(path: Path) -> Vertical:
     spec.loader.exec_module(module)
     found = getattr(module, "VERTICAL", None)
     if not isinstance(found, Vertical):
-        raise StackError(f"{path.name}: expected a VERTICAL, of dev.verticals.kit")
+        raise NoVertical(f"{path.name}: expected a VERTICAL, of dev.verticals.kit")
     return found

@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
-from spendgate.cli.endpoints import NEEDED, Failure
+from spendgate.cli.endpoints import NEEDED, USAGE, Failure
 from spendgate.cli.say import FOUND, told_clearly
+
+RATE, VERTICAL_RATE = 3000, 40
+"""Records a second, unless it is said otherwise."""
 
 
 def demo(
@@ -17,19 +20,40 @@ def demo(
         typer.Option(exists=True, dir_okay=False, help="Events of your own: JSONL, CSV, Azure trace."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 7,
-    rate: Annotated[int, typer.Option(min=0, help="Records a second; 0: as fast as it goes.")] = 3000,
+    rate: Annotated[
+        int | None,
+        typer.Option(min=0, help="Records a second (3000; of a vertical 40); 0: as fast as it goes."),
+    ] = None,
+    vertical: Annotated[
+        str | None,
+        typer.Option(help="A workflow of one industry instead, of examples/verticals, or a folder of your own."),
+    ] = None,
     leave: Annotated[bool, typer.Option("--exit", help="End after the check, without waiting for Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing live.")] = False,
 ) -> None:
     """Stage example policies, stream a busy hour of AI calls, watch the decisions, and check them all."""
     with told_clearly():
+        if vertical is not None and file is not None:
+            raise Failure("expected --vertical or --file, not both", USAGE)
         if find_spec("dev") is None:
             raise Failure("expected a checkout: the demo starts its own Kafka, Redis and agents", NEEDED)
         from dev.demo.run import Wish, run
         from dev.errors import StackError
+        from dev.interrupts import endings_as_interrupts
+        from dev.verticals.run import VerticalWish, run_vertical
+        from dev.verticals.shelf import NoVertical
 
+        paced = 0 if as_json and rate is None else rate
         try:
-            clean = run(Wish(events, file, seed, 0 if as_json else rate, leave or as_json, as_json))
+            with endings_as_interrupts():
+                if vertical is not None:
+                    pace = VERTICAL_RATE if paced is None else paced
+                    clean = run_vertical(VerticalWish(vertical, seed, pace, leave or as_json, as_json))
+                else:
+                    pace = RATE if paced is None else paced
+                    clean = run(Wish(events, file, seed, pace, leave or as_json, as_json))
+        except NoVertical as error:
+            raise Failure(str(error), USAGE) from None
         except StackError as error:
             raise Failure(str(error), NEEDED) from None
     if not clean:
