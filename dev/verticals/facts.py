@@ -1,7 +1,7 @@
 """What a vertical's run has found, all of it computed from what went through the door and what came back."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,15 +100,20 @@ def would_be(events: Sequence[Event], tally: Tally) -> list[WouldBe]:
     return sorted(rows, key=lambda row: (-VERDICTS.index(row.verdict), -row.cost_nano_usd, row.policy))
 
 
+def _codes(decision: Decision) -> set[tuple[str, str]]:
+    """What was said other than yes."""
+    return {(reason.verdict, reason.code) for reason in decision.reasons if reason.verdict != "approve"}
+
+
 def stories(reader: httpx.Client, events: Sequence[Event], tally: Tally) -> list[dict[str, Any]]:
-    """Three calls in full: the first that would have been denied, the first with evidence that does not hold, and the
-    first that ran under nobody's name."""
-    verdicts = {decision.event_id: decision.verdict for decision in tally.decisions.values()}
+    """Three calls in full: one that a cap would have denied, one with evidence that does not hold, and the one of which
+    it is known least whose it is."""
+    codes = {decision.event_id: _codes(decision) for decision in tally.decisions.values()}
     calls = [event for event in events if event.kind == "call"]
-    wanted = (
-        [call for call in calls if verdicts[call.id] == "deny"],
-        [call for call in calls if call.evidence_status in ("missing", "failed")],
-        [call for call in calls if any(getattr(call, name) is None for name in OWNER_FIELDS)],
+    telling: tuple[Callable[[Event], int], ...] = (
+        lambda call: ("deny", "over_cap") in codes[call.id],
+        lambda call: 2 * (call.evidence_status == "failed") + (call.evidence_status == "missing"),
+        lambda call: sum(getattr(call, name) is None for name in OWNER_FIELDS),
     )
-    ids = dict.fromkeys(found[0].id for found in wanted if found)
+    ids = dict.fromkeys(max(calls, key=key).id for key in telling)
     return [good(reader.get("/v1/story", params={"source": calls[0].source, "id": each})) for each in ids]

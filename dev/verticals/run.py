@@ -90,7 +90,12 @@ def _played(wish: VerticalWish, found: Chosen, house: House, console: Console) -
         f"{found.vertical.title}, synthetic: {before:,} records of ten weeks imported into the ledger", highlight=False
     )
     staged = stage(house, found.files)
-    console.print(f"{len(staged)} policies simulated over them, approved by a second person, now in shadow")
+    fewest = min(each.full_windows for each in staged)
+    console.print(
+        f"{len(staged)} policies are in shadow, each simulated over them, full windows {fewest} at least, and approved by "
+        "a second person",
+        highlight=False,
+    )
     steps = live_day(found.vertical, house.tenant, wish.seed, now)
     events = [step.event for step in steps]
     with (

@@ -54,7 +54,10 @@ def _longest(loops: Mapping[tuple[str, str], int]) -> str:
 
 def _tree(facts: Facts) -> Tree:
     words = facts.chosen.vertical
-    title = f"\n[bold]Budgets[/bold]: {words.company}, {words.line}, {words.case}, agent; spent of the cap"
+    title = (
+        f"\n[bold]Budgets[/bold]: {words.company}, {words.line}, {words.case}, agent; spent of the cap, by the ledger, "
+        "whose months hold the imported weeks too"
+    )
     tree = Tree(title, hide_root=False)
     for node in facts.tree:
         _branch(tree, node, words.case)
@@ -74,7 +77,9 @@ def _branch(tree: Tree, node: Node, case: str) -> None:
 
 def _would_be(facts: Facts) -> Table:
     case = facts.chosen.vertical.case
-    table = _table("would have been", "by", "because", "calls", f"{case}s" if " " not in case else "cases", "dollars")
+    table = _table(
+        "would have been", "by", "because", numbers=("calls", f"{case}s" if " " not in case else "cases", "dollars")
+    )
     for each in facts.would_be:
         table.add_row(
             each.verdict, f"{each.policy}/{each.rule}", each.code, f"{each.calls:,}", f"{each.cases:,}",
@@ -120,7 +125,7 @@ def _simulated(facts: Facts) -> Iterator[Any]:
 
 
 def _sweep(rows: Sequence[Mapping[str, Any]], of: str) -> Table:
-    table = _table(f"cap of {of}", "denied calls", "denied dollars", "lost accepted work")
+    table = _table(f"cap of {of}", numbers=("denied calls", "denied dollars", "lost accepted work"))
     for row in rows:
         table.add_row(
             f"${row['value']}", f"{row['denied_calls']:,}", money(row["denied_nano_usd"]), f"{row['lost_accepted']:,}"
@@ -140,10 +145,12 @@ def _agreement(facts: Facts) -> str:
     )
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, numbers: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, title_justify="left")
     for column in columns:
-        table.add_column(column, justify="right" if column.split()[0] in ("calls", "dollars", "denied") else "left")
+        table.add_column(column)
+    for column in numbers:
+        table.add_column(column, justify="right")
     return table
 
 
