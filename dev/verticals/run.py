@@ -92,8 +92,8 @@ def _played(wish: VerticalWish, found: Chosen, house: House, console: Console) -
     staged = stage(house, found.files)
     fewest = min(each.full_windows for each in staged)
     console.print(
-        f"{len(staged)} policies are in shadow, each simulated over them, full windows {fewest} at least, and approved by "
-        "a second person",
+        f"{len(staged)} policies are in shadow, each simulated over them (full windows: {fewest} or more) and approved "
+        "by a second person",
         highlight=False,
     )
     steps = live_day(found.vertical, house.tenant, wish.seed, now)
