@@ -38,7 +38,6 @@ from spendgate.ledger.delta_import import import_events
 from spendgate.model.canonical import policy_hash
 from spendgate.model.event import Event, encode_events
 from spendgate.model.money import NANO_PER_USD
-from spendgate.model.policy import Policy
 from spendgate.prices.book import PriceBook
 from spendgate.prices.events import price_events
 from spendgate.prices.tally import PriceTally
@@ -144,15 +143,13 @@ def _study(house: House, found: Chosen, events: Sequence[Event], show: Show) -> 
     first = next(event.time for event in events if event.kind == "call")
     return study(
         root, house.folder, [house.tenant], found.files, found.policies, show.tally.decisions.values(), since=first,
-        asked=_asked(found.vertical.suggest, found.policies),
+        asked=_asked(found),
     )  # fmt: skip
 
 
-def _asked(of: str, policies: Sequence[Policy]) -> list[str]:
+def _asked(found: Chosen) -> list[str]:
     """A budget at caps from half to twice its own, and the cap that its history suggests."""
-    name, _, rule = of.partition("/")
-    (policy,) = [each for each in policies if each.metadata.name == name]
-    budget = policy.spec.rules[int(rule)].budget
+    of, budget = found.vertical.suggest, found.suggest
     assert budget is not None
     cap = budget.cap_nano_usd / NANO_PER_USD
     sweep = f"{of}.cap={cap / 2:g}:{cap * 2:g}:{cap / 4:g}"
