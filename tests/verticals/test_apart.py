@@ -11,7 +11,7 @@ from dev.verticals.shelf import chosen, names
 from tests.verticals.days import END, TENANT
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("spendgate", "agents", "gateway_shadow", "policy_store", "window_counters", "content_store")
+PRODUCT = ("spendgate", "agents", "gateway_shadow", "policy_store", "window_counters", "content_store", "telemetry")
 OWN = ("team", "workflow", "agent", "customer", "feature", "project")
 """Fields whose values a vertical makes up; models and outcomes are everybody's."""
 
