@@ -54,6 +54,7 @@ class Guarded:
         self.public = make_key_file(folder / "enforcement.pem").public
         self.changes = Changes(self.database)
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.client = httpx.Client(base_url=self.url, timeout=10)
         self.processes: dict[str, Worker] = {}
         self.stagings: dict[str, str] = {}
         self.started = 0
@@ -113,7 +114,7 @@ class Guarded:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health/live", timeout=5).status_code == 200
+            return self.client.get("/health/live").status_code == 200
         except httpx.TransportError:
             return False
 
@@ -121,7 +122,7 @@ class Guarded:
         """What the pre-call check answers; nothing while the door does not."""
         try:
             bearer = {"Authorization": f"Bearer {self.key}"}
-            found = httpx.post(f"{self.url}/v1/check", json=question, headers=bearer, timeout=10)
+            found = self.client.post("/v1/check", json=question, headers=bearer)
             return dict(found.json())
         except (httpx.TransportError, ValueError):
             return {}
@@ -148,5 +149,6 @@ class Guarded:
         """End everything."""
         for process in self.processes.values():
             process.kill()
+        self.client.close()
         self.world.close()
         self.database.close()
