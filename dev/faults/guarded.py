@@ -24,6 +24,8 @@ from spendgate.model.policy import Policy
 STARTED_WITHIN_S = 240.0
 TENANT, DOLLAR = "acme", 10**9
 CAP_NANO_USD = 2 * DOLLAR
+PROBE_NANO_USD = 2 * CAP_NANO_USD
+"""The estimate of a question that no call follows: whether a cap is enforced."""
 TEAMS: Mapping[str, str] = {"closed": "blue", "open": "red"}
 """The team whose cap is of that fail mode."""
 _decode = msgspec.json.Decoder(Enforcement).decode
@@ -130,15 +132,15 @@ class Guarded:
     def holds(self) -> bool:
         """Whether both caps are enforced now: a call that is dearer than they are is refused, and by no fault."""
         self.supervise()
-        self.said = [self.ask(team=team, estimate_nano_usd=2 * CAP_NANO_USD) for team in TEAMS.values()]
+        self.said = [self.ask(team=team, estimate_nano_usd=PROBE_NANO_USD) for team in TEAMS.values()]
         return all(each.get("blocked") == "deny" and not each.get("not_enforced") for each in self.said)
 
     def let_through_nano_usd(self, mode: str) -> int:
-        """What was recorded as let through by a fault."""
+        """What was recorded as let through by a fault, but for questions that no call was to follow."""
         rows = self.world.broker.read(self.world.topics.enforcements)
         found = [_decode(row.value) for row in rows if row.value is not None]
         mine = [each for each in found if each.kind == "let_through" and each.staging == self.stagings[mode]]
-        return sum(each.estimate_nano_usd or 0 for each in mine)
+        return sum(each.estimate_nano_usd or 0 for each in mine if each.estimate_nano_usd != PROBE_NANO_USD)
 
     def logs(self) -> str:
         """The end of what each process has logged."""
