@@ -16,6 +16,7 @@ from spendgate.model.topics import Topic, Topics
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # an outage is what these tests are about
 MAX_BYTES = 4 * 1024 * 1024
 SEND_WITHIN_S = 60
+CREATE_WITHIN_MS = 60_000
 
 
 class Broker:
@@ -45,7 +46,7 @@ class Broker:
             }
             for topic in topics
         }
-        self.admin.create_topics(wanted, wait_for_metadata=True)
+        self.admin.create_topics(wanted, timeout_ms=CREATE_WITHIN_MS, wait_for_metadata=True)
 
     def recreate(self, topic: Topic) -> None:
         """Delete a topic and make it anew, under the same name."""
