@@ -142,7 +142,7 @@ def main(
     found = {each.name: line(each, of) for each in chosen if (of := results.of(each.name))}
     unmet = [text for name, one in found.items() for text in _unmet(name, one)]
     if table is not None:
-        write(table, results, events)
+        write(table, home() / "faults")
     for text in (*failed, *unmet):
         _say(text)
     _say(f"{len(found)} faults, {len(unmet)} goals missed, {len(failed)} runs failed; {time.monotonic() - begun:.0f} s")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dev.faults.fault import Fault
 from dev.faults.registry import FAULTS
-from dev.faults.results import Results
-from dev.faults.score import Score, together
+from dev.faults.results import Result, Results
+from dev.faults.score import Overshoot, Score, together
 from spendgate.model.money import format_usd
 
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
@@ -14,29 +14,52 @@ HEAD = (
     "| fault | decisions | wrong | lost | doubled | differing | counters off | over a cap | recovered | cause |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
 )
+ENFORCED_HEAD = (
+    "| enforced, under | checks | calls made | over a cap | let through, open | flag unread, closed | enforced again |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
 
 
-def write(file: Path, results: Results, events: int) -> None:
-    """Put the table between its two marks in the file."""
+def write(file: Path, folder: Path) -> None:
+    """Put the table between its two marks in the file: of each fault the results of its largest load."""
     before, _, rest = file.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    file.write_text("\n".join([before + BEGIN, *_lines(results, events), END + after]))
+    file.write_text("\n".join([before + BEGIN, *_lines(folder), END + after]))
 
 
-def _lines(results: Results, events: int) -> Iterator[str]:
-    found = {name: of for name in FAULTS if (of := results.of(name))}
+def _lines(folder: Path) -> Iterator[str]:
+    sizes = sorted((int(each.name) for each in folder.glob("[0-9]*")), reverse=True)
+    found = {name: of for name in FAULTS if (of := _largest(folder, sizes, name))}
     if not found:
         yield "No results yet."
         return
     made = next(iter(found.values()))[0].ours.versions
-    yield f"`make faults EVENTS={events}`; " + ", ".join(f"{name} {text}" for name, text in made.items()) + "."
+    yield ", ".join(f"{name} {text}" for name, text in made.items()) + "."
     yield f"\n{HEAD}"
     for name, of in found.items():
         yield _row(_title(FAULTS[name], len(of)), together([each.whole for each in of]))
         obvious = [each.obvious for each in of if each.obvious is not None]
-        yield (
-            _row("— obvious design", together(obvious)) if obvious else f"| — obvious design | {FAULTS[name].why_not} |"
-        )
+        if obvious:
+            yield _row("obvious design", together(obvious))
+        elif not FAULTS[name].fits_obvious:
+            yield f"| obvious design | {FAULTS[name].why_not} |"
+    yield f"\n{ENFORCED_HEAD}"
+    for name, of in found.items():
+        yield from (_enforced(FAULTS[name], each.seed, each.enforced) for each in of if each.enforced is not None)
+    if missing := [name for name in FAULTS if name not in found]:
+        yield f"\nNot run yet: {', '.join(f'`{name}`' for name in missing)}."
+
+
+def _largest(folder: Path, sizes: list[int], fault: str) -> list[Result]:
+    return next((of for size in sizes if (of := Results(folder, size).of(fault))), [])
+
+
+def _enforced(fault: Fault, seed: int, found: Overshoot) -> str:
+    cells = (
+        f"{fault.title} (`{fault.name}`, seed {seed})", f"{found.checks:,}", f"{found.calls:,}", _usd(found.nano_usd),
+        _usd(found.let_through_nano_usd), _usd(found.flag_off_nano_usd), f"{found.enforced_again_s:.1f} s",
+    )  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def _title(fault: Fault, seeds: int) -> str:
