@@ -26,7 +26,7 @@ for _ruling in ("allow", "deny", "review"):
     RULINGS.labels(_ruling)  # from 0 on, so that the first is seen
 for _did in ("let_through", "refused_by_fault"):
     ENFORCING_FAULTS.labels(_did)
-DEMOTED = Counter("spendgate_demotions_total", "Stagings brought back to shadow because a certificate ran out.")
+DEMOTED = Counter("spendgate_expiry_demotions_total", "Stagings back in shadow because a certificate ran out.")
 CHECKS_LOST = Counter("spendgate_checks_lost_total", "Checks that could not be recorded.")
 OUTBOX = Counter("spendgate_outbox_sent_total", "Messages of the policy store that Kafka has acknowledged.")
 

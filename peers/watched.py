@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,9 @@ def begin(folder: Path, redis: RedisProcess, kafka: KafkaProcess) -> Iterator[Wa
         scene.agent(SPENDGATE_HTTP_PORT=str(ports["enforcement"]))
         world.recorder("ledger-events", SPENDGATE_HTTP_PORT=str(ports["events"]))
         recorder = world.recorder("ledger-decisions", SPENDGATE_HTTP_PORT=str(ports["decisions"]))
+        for each in ports.values():
+            if each != ports["reconciliation"]:
+                until(partial(is_ready, each), "an agent to be ready", 400, scene.logs)
         prometheus.start()
         for each in (BURN, LOOK):
             scene.staged(each)
@@ -214,6 +218,14 @@ def begin(folder: Path, redis: RedisProcess, kafka: KafkaProcess) -> Iterator[Wa
         prometheus.stop()
         scene.close()
         world.close()
+
+
+def is_ready(port: int) -> bool:
+    """Whether the agent at a port is."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def _reconciler(scene: Scene, port: int) -> None:
