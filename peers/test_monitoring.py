@@ -38,7 +38,7 @@ def watched(
     try:
         for server in (redis, kafka):
             server.start()
-            server.wait_ready(60)
+            server.wait_ready(300)
         yield from begin(tmp_path_factory.mktemp("watched"), redis, kafka)
     finally:
         del os.environ["SPENDGATE_METRICS_S"]
