@@ -105,7 +105,10 @@ faults: $(STAMP) ## The fault matrix beside the obvious design; goes on where it
 faults-table: $(STAMP) ## Write the table of docs/faults.md anew from the results that there are
 	@$(BIN)/python -m dev.faults --table docs/faults.md --only-table
 
-lock: ## Resolve both locks anew (needs uv)
+docs: $(STAMP) $(TOOLS) ## Build the documentation in site/; a warning is an error
+	@$(BIN)/python -m dev.docs.assemble
+	@.release/bin/mkdocs build --quiet --strict --config-file .release/mkdocs.yml --site-dir $(CURDIR)/site
+
 release-check: $(STAMP) $(TOOLS) ## All that has to be true before a version goes out
 	@$(BIN)/python -m dev.release.check
 

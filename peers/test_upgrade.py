@@ -35,7 +35,7 @@ __all__ = ["new_directory", "run_directory", "stack"]
 PREVIOUS = "851e33c88833"
 COMMAND = "from spendgate.cli.main import main; main()"
 BEFORE, AFTER = 900, 300
-TENANT, STOP_S = "acme", 30
+TENANT, STOP_S, WITHIN_S = "acme", 30, 300
 AGENTS = ("worker", "ledger-events", "ledger-decisions")
 
 
@@ -77,7 +77,7 @@ def previous(checkout: Path, new_directory: Any, stack: Stack) -> Previous:
     said = json.loads(_python(checkout, [*made, stack.bootstrap]).splitlines()[-1])
     with _agents(checkout, folder, stack, said["store_key"], "before"):
         _send(checkout, folder, stack, range(BEFORE))
-        until(lambda: _decided(folder) == BEFORE, "the earlier version's ledger", 180)
+        until(lambda: _decided(folder) == BEFORE, "the earlier version's ledger", WITHIN_S, lambda: _said(folder))
     with Redis.from_url(stack.redis_url) as redis:
         keys = [key.decode() for key in redis.scan_iter("sg:*")]
         return Previous(folder, stack, said, {key: redis.dump(key) for key in keys})
@@ -107,7 +107,12 @@ def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous) -> 
     _run(CHECKOUT, ["topics", "apply", *where, "--replication", "1"])
     with _agents(CHECKOUT, previous.folder, previous.stack, previous.said["store_key"], "after"):
         _send(CHECKOUT, previous.folder, previous.stack, range(BEFORE, BEFORE + AFTER))
-        until(lambda: _decided(previous.folder) == BEFORE + AFTER, "the present version's ledger", 180)
+        until(
+            lambda: _decided(previous.folder) == BEFORE + AFTER,
+            "the present version's ledger",
+            WITHIN_S,
+            lambda: _said(previous.folder),
+        )
         _run(CHECKOUT, ["counters", "verify", "--redis", previous.stack.redis_url, *where])
     with Redis.from_url(previous.stack.redis_url) as redis:
         assert {key: redis.dump(key) for key in previous.counters} == previous.counters
@@ -144,11 +149,18 @@ def _decided(folder: Path) -> int:
         return 0
 
 
+def _said(folder: Path) -> str:
+    """How far it is, and each agent's last line."""
+    logs = {each.name: each.read_text().splitlines()[-1:] for each in sorted(folder.glob("*.log"))}
+    return f"({_decided(folder)} decisions; {logs})"
+
+
 @contextmanager
 def _agents(code: Path, folder: Path, stack: Stack, key: str, when: str) -> Iterator[None]:
     environment = {
         **os.environ, "SPENDGATE_KAFKA": stack.bootstrap, "SPENDGATE_REDIS": stack.redis_url,
         "SPENDGATE_STORE_KEYS": key, "SPENDGATE_LEDGER": str(folder / "ledger"), "SPENDGATE_LEDGER_COMMIT_S": "1",
+        "SPENDGATE_JIT": "off",
     }  # fmt: skip
     with ExitStack() as exits:
         for role in AGENTS:
