@@ -15,7 +15,8 @@ PAGES = sorted(
                  ("README", "CONTRIBUTING", "ARCHITECTURE", "SECURITY")))
 )  # fmt: skip
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>run(?:: \w+)?|file: [\w.-]+) -->\n)?(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
+    r"^(?:<!-- (?P<mark>run(?:: \w+)?|file: [\w.-]+) -->\n)?"
+    r"(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
 _SHELL = frozenset({"console", "bash", "sh"})
@@ -46,8 +47,9 @@ class Block:
 
 
 def text_of(page: str) -> str:
-    """A page's Markdown."""
-    return (CHECKOUT / page).read_text(encoding="utf-8")
+    """A page's Markdown, without rows that say of something that it is not there."""
+    text = (CHECKOUT / page).read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(keepends=True) if not line.endswith("| not there |\n"))
 
 
 def blocks(page: str) -> list[Block]:
