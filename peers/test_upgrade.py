@@ -100,7 +100,8 @@ def test_the_store_is_brought_up_and_holds_what_it_held(previous: Previous) -> N
     database.close()
 
 
-def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous) -> None:
+def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPENDGATE_STORE_KEYS", previous.said["store_key"])
     where = ["--bootstrap", previous.stack.bootstrap]
     assert previous.counters
     assert all(not key.startswith("sg:2:") for key in previous.counters)
