@@ -10,11 +10,8 @@ TESTS ?= tests
 PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
-.PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate faults faults-table schemas lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format dashboards check-dashboards bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+# Every target with a line of help.
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ def test_only_named_folders_go_into_the_image() -> None:
     rules = [line for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line[:1] not in ("", "#")]
     assert rules[0] == "*"
     assert {"!.git", "!.dev", "!.venv", "!tests"}.isdisjoint(rules)
+
+
+def test_every_package_of_the_product_goes_into_the_image() -> None:
+    packages = set(tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"])
+    assert {f"!{each}" for each in packages - {"dev"}} <= set((CHECKOUT / ".dockerignore").read_text().splitlines())
 
 
 def test_every_port_is_published_on_the_loopback_address_only() -> None:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from dev.docs import nav, pictures
-from dev.docs.openapi import paths
-from dev.docs.references import api, command, commands, policy
+from dev.docs.references import addresses, api, command, commands, policy
 from dev.places import CHECKOUT
 from tests.docs.pages import PAGES, blocks, code, prose, spoken, target_of, text_of
 
@@ -58,7 +57,7 @@ def test_every_command_that_is_named_exists_with_its_options(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_route_that_is_named_is_the_doors(page: str) -> None:
-    shapes = {re.sub(r"{[^}]*}", "{}", each) for each in paths()}
+    shapes = {re.sub(r"{[^}]*}", "{}", each) for each in addresses()}
     for text in code(page):
         for found in _ROUTE.findall(re.sub(r"https?://(?!127\.0\.0\.1|spendgate)[^\s\"']*", "", text)):
             shape = re.sub(r"{[^}]*}|(?<=/)[A-Z][A-Z_]*(?=/|$)", "{}", found)
