@@ -68,14 +68,13 @@ format: $(STAMP) ## Mend what can be mended by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schemas: $(STAMP) ## Write schemas/ and docs/routes.md anew
 dashboards: $(STAMP) ## Write grafana/dashboards/ anew
 	$(BIN)/python -m dev.dashboards
 
 check-dashboards: $(PEERS) ## Ask a real Prometheus every question of dashboards and alerts, under load and faults
 	$(BIN)/python -m pytest peers/test_monitoring.py $(ARGS)
 
-schemas: $(STAMP) ## Write schemas/ anew
+schemas: $(STAMP) ## Write schemas/ and docs/routes.md anew
 	$(BIN)/python -m spendgate.model.schemas
 	$(BIN)/python -m gateway_shadow.routes_page
 
@@ -96,6 +95,7 @@ bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare r
 
 bench-gate: $(STAMP) ## Reconciling beside simulating, a check that reserves beside INCRBY (ARGS=--quick)
 	$(BIN)/python -m bench.gate $(ARGS)
+
 faults: $(STAMP) ## The fault matrix beside the obvious design; goes on where it was broken off (FAULT=, SEEDS=1,2, EVENTS=, FRESH=1)
 	@$(BIN)/python -m dev.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(FRESH),--fresh) $(ARGS)
 
