@@ -124,7 +124,7 @@ def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous, mon
     ], codes=(0, 1)))  # fmt: skip
     told = [(each["kind"], each["cause"], each["calls"]) for each in found["differences"]]
     assert (found["calls"]["replayed"], found["calls"]["matched"]) == (BEFORE + AFTER, AFTER)
-    assert told == [("mismatched", "evaluator", BEFORE)], "decisions under another law are told as that, and none else"
+    assert told == [("mismatched", "evaluator_changed", BEFORE)], "other laws are told as that"
 
 
 def _send(code: Path, folder: Path, stack: Stack, numbers: range) -> None:
