@@ -175,7 +175,7 @@ class Happenings:
     def kafka_is_back(self) -> None:
         """The same broker, with its data."""
         self.kafka.start()
-        self.kafka.wait_ready(180)
+        self.kafka.wait_ready(300)
 
     def the_log_is_applied(self) -> None:
         """The worker has applied all that stands on the log."""

@@ -44,8 +44,8 @@ def happenings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happenings]
     try:
         kafka.start()
         redis.start()
-        redis.wait_ready(20)
-        kafka.wait_ready(60)
+        redis.wait_ready(60)
+        kafka.wait_ready(300)
         world = World(kafka.bootstrap, redis.url, folder)
         scene = Scene(world, folder)
         world.worker()
