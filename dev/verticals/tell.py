@@ -30,7 +30,7 @@ def _came_in(facts: Facts) -> str:
         ("an agent that loops", f"{len(loops)}, the longest {_longest(loops)}"),
         ("an escalation", f"{len(found.escalations)}, by a {words.person}"),
         ("evidence missing, or failed", f"{len(found.evidence_missing)}, {len(found.evidence_failed)}"),
-        (f"a {words.case} over its cap", f"{len(found.over_cap)}"),
+        (f"{'an' if words.case[0] in 'aeiou' else 'a'} {words.case} over its cap", f"{len(found.over_cap)}"),
     )
     return "\n".join([_headline(facts), *(f"  {name:31}{value}" for name, value in rows)])
 
@@ -56,7 +56,7 @@ def _tree(facts: Facts) -> Tree:
     words = facts.chosen.vertical
     title = (
         f"\n[bold]Budgets[/bold]: {words.company}, {words.line}, {words.case}, agent; spent of the cap, by the ledger, "
-        "whose months hold the imported weeks too"
+        "imported weeks too"
     )
     tree = Tree(title, hide_root=False)
     for node in facts.tree:
