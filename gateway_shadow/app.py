@@ -48,6 +48,7 @@ from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
 from gateway_shadow.openapi import COMMON
+from gateway_shadow.pages.routes import PAGES
 from gateway_shadow.parts import Parts
 from gateway_shadow.privacy import sweeping as sweeping_contents
 from gateway_shadow.privacy.office import privacy_of
@@ -178,6 +179,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     problems.install(app)
     for each in (*ROUTES, *(BY_PROVIDER if parts.login.provider else ())):
         app.include_router(each.router)
+    for router in PAGES:
+        app.include_router(router)
     if tracing.is_on():
         app.add_middleware(Traced)
     app.add_middleware(Guard, limits=parts.config.limits, fresh=lambda: secrets.token_hex(8))

@@ -17,6 +17,8 @@ from gateway_shadow.live import Live
 from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
+from gateway_shadow.pages.outages import Outages
+from gateway_shadow.pages.tallies import Tallies
 from gateway_shadow.privacy.office import Privacy
 from gateway_shadow.recording import Recorder
 from gateway_shadow.ruling import Rules
@@ -51,6 +53,8 @@ class Parts:
     privacy: Privacy
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     exports: ExportRoom = field(default_factory=ExportRoom)
+    outages: Outages = field(default_factory=Outages)
+    tallies: Tallies = field(default_factory=Tallies)
 
 
 def shared(request: Request) -> Parts:

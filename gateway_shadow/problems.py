@@ -95,24 +95,30 @@ def install(app: FastAPI) -> None:
     """Have all failures of an app answered so."""
 
     def answered(request: Request, error: Exception) -> JSONResponse:
-        return response_of(_problem_of(error), getattr(request.state, "request_id", "-"))
+        return response_of(problem_of(error), getattr(request.state, "request_id", "-"))
 
     for kind in (HTTPException, RequestValidationError, StoreError):
         app.add_exception_handler(kind, answered)
 
 
-def _problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:
+    """Any failure of a route, as a problem."""
     match error:
         case Problem():
             return error
         case StoreError():
             return of_store(error)
         case RequestValidationError():
-            return Problem(422, "bad_field", "see errors", [_field(each) for each in error.errors()])
+            return Problem(422, "bad_field", "see errors", fields_of(error.errors()))
         case HTTPException():
             return Problem(error.status_code, "http", title_of(error.status_code), headers=error.headers)
         case _:
             return Problem(500, "fault", "a fault of ours; the log has it under the request's id")
+
+
+def fields_of(errors: Iterable[Any]) -> list[FieldProblem]:
+    """What pydantic has found, field by field."""
+    return [_field(each) for each in errors]
 
 
 def _field(error: Mapping[str, Any]) -> FieldProblem:

@@ -1,0 +1,63 @@
+"""Forms of the dashboard: they do what a route of the API does, and show what it says."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastapi import Response
+from pydantic import BaseModel, ValidationError
+from starlette.responses import RedirectResponse
+
+from gateway_shadow.problems import FieldProblem, Problem, fields_of, of_store
+from policy_store.errors import StoreAway, StoreError
+
+M = TypeVar("M", bound=BaseModel)
+AGAIN = (403, 404, 409, 412, 422, 428, 503)
+"""What a form may be answered with and be shown again."""
+
+
+def acted(act: Callable[[], str], again: Callable[[Problem], Response]) -> Response:
+    """Do it, and lead to the address that it gives; where it is refused, ``again`` shows the form with the problem."""
+    try:
+        return RedirectResponse(act(), 303)
+    except StoreAway:
+        raise
+    except StoreError as error:
+        problem = of_store(error)
+    except Problem as error:
+        problem = error
+    if problem.status_code not in AGAIN:
+        raise problem
+    answer = again(problem)
+    answer.status_code = problem.status_code
+    return answer
+
+
+def read_as(kind: type[M], **said: object) -> M:
+    """What a form has said, as the API's own document. Raises Problem with every field that is not as expected."""
+    try:
+        return kind.model_validate({name: value for name, value in said.items() if value is not None})
+    except ValidationError as error:
+        raise Problem(422, "bad_field", "see the fields", fields_of(error.errors())) from None
+
+
+def revision_of(form: dict[str, str]) -> int:
+    """The revision that the form was made for. Raises Problem."""
+    text = form.get("revision", "")
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise Problem(428, "no_revision", "revision: expected the one that the page had; load it again")
+    return int(text)
+
+
+def or_none(text: str | None) -> str | None:
+    """What somebody has typed, None where that is nothing."""
+    return (text or "").strip() or None
+
+
+def errors_at(problem: Problem | None, field: str) -> list[str]:
+    """What is wrong at a field, and beneath it."""
+    found: list[FieldProblem] = [] if problem is None else problem.errors
+    return [each.expected for each in found if each.field is not None and _is_at(each.field, field)]
+
+
+def _is_at(place: str, field: str) -> bool:
+    return place == field or place.startswith((f"{field}.", f"{field}["))

@@ -1,0 +1,35 @@
+"""Where one can go: only what the caller's role may read."""
+
+from typing import NamedTuple
+
+from gateway_shadow.callers import RIGHTS, Caller, Right
+
+
+class Place(NamedTuple):
+    """A page in the navigation."""
+
+    path: str
+    name: str
+    right: Right = "read"
+
+
+class Group(NamedTuple):
+    """Pages that belong together."""
+
+    name: str
+    places: tuple[Place, ...]
+
+
+GROUPS = (Group("Watch", (Place("/", "Overview"), Place("/shadow", "Shadow"))),)
+
+
+def groups_for(caller: Caller) -> list[Group]:
+    """What the caller may go to."""
+    rights = RIGHTS[caller.role]
+    found = [Group(name, tuple(each for each in places if each.right in rights)) for name, places in GROUPS]
+    return [each for each in found if each.places]
+
+
+def is_here(place: Place, path: str) -> bool:
+    """Whether a path is of this place."""
+    return path == place.path or (place.path != "/" and path.startswith(f"{place.path}/"))

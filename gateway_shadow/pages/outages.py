@@ -1,0 +1,56 @@
+"""Which store is away, since when, and what that means; for people. One for the process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from policy_store.change import now_ms
+
+StoreName = Literal["policies", "ledger", "redis", "kafka"]
+_NAMES: dict[StoreName, str] = {
+    "policies": "The policy store", "ledger": "The ledger", "redis": "Redis", "kafka": "Kafka",
+}  # fmt: skip
+MEANING: dict[StoreName, str] = {
+    "policies": "Policies, stagings, reviews and flags cannot be read or changed. Workers go on judging by what they "
+    "know. "
+    "A flag that was not read within two seconds counts as off, so nothing is blocked that cannot be accounted for.",
+    "ledger": "History, stories and simulations cannot be read. Calls are judged as before, and "
+    "enforcement is unchanged.",
+    "redis": "Counters cannot be read. Nothing can be enforced, and calls follow their policy's fail mode "
+    "(open, unless it says otherwise).",
+    "kafka": "New events are refused with 503 and are sent again by their senders; live decisions wait. "
+    "What is enforced goes on by the counters that there are.",
+}  # fmt: skip
+
+
+class Outage(NamedTuple):
+    """A store that does not answer. ``since_ms``: the first time that it did not, as this process has seen it."""
+
+    store: StoreName
+    since_ms: int
+
+    @property
+    def words(self) -> str:
+        """What is the matter."""
+        return f"{_NAMES[self.store]} does not answer."
+
+    @property
+    def meaning(self) -> str:
+        """What that means for who reads, and for enforcement."""
+        return MEANING[self.store]
+
+
+@dataclass
+class Outages:
+    """What was seen of the stores. ``now_ms``: the time of day."""
+
+    now_ms: Callable[[], int] = now_ms
+    _since: dict[StoreName, int] = field(default_factory=dict)
+
+    def away(self, store: StoreName) -> Outage:
+        """It has not answered, just now."""
+        return Outage(store, self._since.setdefault(store, self.now_ms()))
+
+    def answers(self, store: StoreName) -> None:
+        """It has answered."""
+        self._since.pop(store, None)

@@ -1,0 +1,44 @@
+"""A page from its template. Nothing in a page runs that is no file of ours, and nothing is fetched from elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from gateway_shadow.callers import Caller
+from gateway_shadow.pages import words
+from gateway_shadow.pages.assets import address_of
+from gateway_shadow.pages.dones import DONES
+from gateway_shadow.pages.frame import frame_of
+from gateway_shadow.pages.navigation import is_here
+from gateway_shadow.parts import Parts
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # with no-referrer a browser would say `Origin: null` of our own forms
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
+    trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+)  # fmt: skip
+_environment.filters.update(
+    usd=words.usd, count=words.count, calls=words.calls, when=words.when, duration=words.duration, ago=words.ago
+)  # fmt: skip
+_environment.globals.update(asset=address_of, dones=DONES, is_here=is_here, percent=words.percent)
+
+
+def show(
+    request: Request, parts: Parts, caller: Caller | None, template: str, status: int = 200, **said: Any
+) -> HTMLResponse:
+    """The page. ``said``: what its template names."""
+    frame = frame_of(request, parts, caller)
+    text = _environment.get_template(template).render(frame=frame, done=request.query_params.get("done", ""), **said)
+    return HTMLResponse(text, status, HEADERS)

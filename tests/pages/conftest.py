@@ -1,0 +1,71 @@
+"""A door with a history, a policy and a staging, and browsers of people with each role."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import get_args
+
+import pytest
+
+from dev.stack import Stack
+from policy_store import policies, stagings
+from policy_store.api_keys import Role
+from spendgate.model.policy_source import check_bytes
+from tests.door.browser import Browser
+from tests.door.conftest import Door, make
+from tests.engine.scenes import TENANT, call, correction, log_of
+from tests.reconcile.test_reconcile import busy, write
+
+ROLES: tuple[Role, ...] = tuple(each for each in get_args(Role) if each != "ingest")
+"""Of people; a sender's key opens no session."""
+POLICY = """\
+apiVersion: spendgate/v1
+kind: Policy
+metadata: {name: team-day, owner: finance}
+spec:
+  rules:
+    - budget: {cap_usd: "20", window: {calendar: day, timezone: UTC}, per: [team], on_breach: deny}
+"""
+
+
+@pytest.fixture(scope="module")
+def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    """The door of a module."""
+    made = make(stack.bootstrap, tmp_path_factory.mktemp("pages"))
+    log, decisions, _ = busy()
+    later = (
+        call(timedelta(minutes=50), "out", kind="outcome", refers_to="e17", outcome="accepted"),
+        correction(timedelta(minutes=51), "e17", 5),
+    )
+    write(made.ledger, log_of(*(record.body for record in log), *later), decisions)
+    made.start()
+    made.key("viewer", tenant=TENANT)
+    with made.changes().of(TENANT, "eda") as change:
+        found = policies.create(change, check_bytes(POLICY.encode(), "body")[0][0].policy, POLICY)
+        stagings.submit(change, "team-day", found.latest.hash, "there is no history yet")
+    yield made
+    made.close()
+
+
+def browser_of(house: Door, role: Role, person: str = "", tenant: str = TENANT) -> Browser:
+    """Somebody's browser, signed in."""
+    found = Browser(house)
+    answer = found.by_key(house.key(role, person or f"the-{role}", tenant))
+    assert answer.status_code == 303, answer.text
+    return found
+
+
+@pytest.fixture(scope="module")
+def browsers(house: Door) -> Iterator[dict[Role, Browser]]:
+    """One of each role."""
+    found = {role: browser_of(house, role) for role in ROLES}
+    yield found
+    for each in found.values():
+        each.close()
+
+
+@pytest.fixture(scope="module")
+def ids(house: Door) -> Callable[[str], str]:
+    """Fills in what an address names of this door: STAGING."""
+    with house.database.read() as connection:
+        staging = stagings.of_policy(connection, TENANT, None)[0].id
+    return lambda address: address.replace("STAGING", staging)
