@@ -18,6 +18,7 @@ from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
 from gateway_shadow.pages.outages import Outages
+from gateway_shadow.pages.seen import Seen
 from gateway_shadow.pages.tallies import Tallies
 from gateway_shadow.privacy.office import Privacy
 from gateway_shadow.recording import Recorder
@@ -55,6 +56,7 @@ class Parts:
     exports: ExportRoom = field(default_factory=ExportRoom)
     outages: Outages = field(default_factory=Outages)
     tallies: Tallies = field(default_factory=Tallies)
+    seen: Seen = field(default_factory=Seen)
 
 
 def shared(request: Request) -> Parts:

@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from gateway_shadow.callers import Caller
@@ -33,6 +34,11 @@ _environment.filters.update(
     usd=words.usd, count=words.count, calls=words.calls, when=words.when, duration=words.duration, ago=words.ago
 )  # fmt: skip
 _environment.globals.update(asset=address_of, dones=DONES, is_here=is_here, percent=words.percent)
+
+
+def render(template: str, **said: Any) -> Markup:
+    """A part of a page."""
+    return Markup(_environment.get_template(template).render(**said))
 
 
 def show(

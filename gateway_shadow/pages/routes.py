@@ -1,5 +1,5 @@
 """All pages; the composition root includes them."""
 
-from gateway_shadow.pages import assets, overview, shadow
+from gateway_shadow.pages import assets, design, overview, policies, shadow
 
-PAGES = tuple(each.router for each in (assets, overview, shadow))
+PAGES = tuple(each.router for each in (assets, overview, shadow, policies, design))

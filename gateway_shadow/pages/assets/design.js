@@ -1,0 +1,133 @@
+// The form and the text are two views of one document: whichever is typed in, the door works out the other, what is wrong,
+// and what the policy would have done. The page does the same by its buttons without this.
+"use strict";
+{
+  const form = document.getElementById("design"), fields = document.getElementById("fields"), yaml = document.getElementById("yaml");
+  const simulation = document.getElementById("simulation"), wrongs = document.getElementById("textwrong");
+  const shown = form.elements.shown, last = form.elements.last;
+  let is_looking = false, waits = null, timer = 0, drawn = "", drawing = null;
+
+  const post = (path, act, signal) => {
+    const said = new URLSearchParams(new FormData(form));
+    said.set("act", act);
+    return fetch(path, { method: "POST", body: said, signal });
+  };
+  const part = (text) => new DOMParser().parseFromString(text, "text/html").body;
+
+  function tell(wrong) {
+    const list = document.createElement("ul");
+    list.className = "wronglist";
+    for (const each of wrong) {
+      const item = document.createElement("li");
+      item.textContent = `Line ${each.line}${each.place ? `, ${each.place}` : ""}: ${each.words}`;
+      list.append(item);
+    }
+    const fine = document.createElement("p");
+    fine.className = "hint";
+    fine.textContent = "Nothing is wrong with it.";
+    const said = wrong.length ? list : fine;
+    if (wrongs.textContent.trim() !== said.textContent.trim()) wrongs.replaceChildren(said);
+    for (const each of fields.querySelectorAll("[name]")) {
+      const found = wrong.filter((one) => one.at === each.name), place = document.getElementById(`w-${each.name}`);
+      if (!place) continue;
+      if (found.length) each.setAttribute("aria-invalid", "true"); else each.removeAttribute("aria-invalid");
+      place.replaceChildren(...found.map((one) => { const made = document.createElement("span"); made.className = "wrong"; made.textContent = one.words; return made; }));
+    }
+  }
+
+  // One question at a time; what is typed meanwhile is asked next.
+  async function look(act) {
+    if (is_looking) { waits = act; return; }
+    is_looking = true;
+    const source = last.value, before = yaml.value;
+    try {
+      const answer = await post("/design-look", act);
+      if (answer.redirected || answer.status === 401 || answer.status === 403) { wrongs.textContent = "The session is over: sign in again in another tab. What you typed is kept."; return; }
+      if (!answer.ok) return;
+      const said = await answer.json();
+      const has_more = waits !== null;
+      if (source === "yaml" || act) {
+        if (!has_more || act) { fields.replaceChildren(...part(said.html).childNodes); if (yaml.value === before || act) yaml.value = said.yaml; }
+      } else if (yaml.value === before) yaml.value = said.yaml;
+      shown.value = said.yaml;
+      tell(said.wrong);
+      if (!said.wrong.length) draw(said.yaml, "simulate");
+    } catch { wrongs.textContent = "The door does not answer; what you typed is kept."; } finally {
+      is_looking = false;
+      if (waits !== null) { const next = waits; waits = null; look(next); }
+    }
+  }
+
+  async function draw(text, act) {
+    if (text === drawn && act === "simulate") return;
+    drawn = text;
+    drawing?.abort();
+    const mine = drawing = new AbortController();
+    simulation.classList.add("old");
+    simulation.setAttribute("aria-busy", "true");
+    try {
+      const answer = await post("/design-simulation", act, mine.signal);
+      if (!answer.ok || answer.redirected) return;
+      const found = part(await answer.text());
+      if (mine !== drawing) return;
+      const held = document.activeElement?.id === "caphandle";
+      simulation.replaceChildren(...found.childNodes);
+      localise(simulation);
+      handle();
+      if (held) document.getElementById("caphandle")?.focus();
+      simulation.classList.remove("old");
+      simulation.removeAttribute("aria-busy");
+    } catch { /* another one has begun, or the door does not answer: what is shown is grey */ }
+  }
+
+  function put(rule, cap) {
+    const field = form.elements[`spec.rules[${rule}].budget.cap_usd`];
+    if (!field || field.value === cap) return;
+    field.value = cap;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function handle() {
+    const range = document.getElementById("caphandle");
+    if (range) {
+      const caps = range.dataset.caps.split(" "), output = range.previousElementSibling.querySelector("output");
+      const say = () => { output.textContent = `$${caps[range.value]}`; range.setAttribute("aria-valuetext", `${caps[range.value]} dollars`); };
+      range.value = Math.max(0, caps.indexOf(range.dataset.now));
+      range.parentElement.hidden = false;
+      say();
+      range.addEventListener("input", (event) => { event.stopPropagation(); say(); });
+      range.addEventListener("change", () => put(range.dataset.rule, caps[range.value]));
+    }
+    const take = simulation.querySelector(".takecap");
+    if (take) { take.hidden = false; take.addEventListener("click", () => put(take.parentElement.dataset.rule, take.parentElement.dataset.cap)); }
+  }
+
+  form.addEventListener("input", (event) => {
+    if (event.target.id === "caphandle") return;
+    last.value = event.target === yaml ? "yaml" : "form";
+    clearTimeout(timer);
+    timer = setTimeout(() => look(""), 150);
+  });
+  form.addEventListener("click", (event) => {
+    const act = event.target.closest("button[name=act]")?.value ?? "";
+    if (/^(add|remove):/.test(act)) { event.preventDefault(); look(act); }
+    if (act === "suggest" || act === "simulate") { event.preventDefault(); draw(yaml.value, act === "suggest" ? "suggest" : "simulate "); }
+  });
+
+  // Lists complete from values that calls have really had.
+  let known = null;
+  form.addEventListener("focusin", async (event) => {
+    const name = event.target.dataset?.seen;
+    if (!name) return;
+    known ??= fetch("/design-seen").then((answer) => answer.ok ? answer.json() : {}).catch(() => ({}));
+    const values = (await known)[name] ?? [], list = document.getElementById(`seen-${name}`), field = event.target;
+    const fill = () => {
+      const typed = field.value.split(","), before = typed.slice(0, -1).map((each) => each.trim()).filter(Boolean);
+      list.replaceChildren(...values.filter((each) => !before.includes(each)).map((each) => { const made = document.createElement("option"); made.value = [...before, each].join(", "); return made; }));
+    };
+    fill();
+    if (!field.dataset.fills) { field.dataset.fills = "1"; field.addEventListener("input", fill); }
+  });
+  handle();
+  if (!wrongs.querySelector(".wronglist") && !document.querySelector("#simulation .tiles")) draw(yaml.value, "simulate");
+}

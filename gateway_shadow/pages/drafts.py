@@ -1,0 +1,56 @@
+"""A draft simulated over the last thirty days, for the design page: the API's own job, waited for."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+from fastapi import Response
+from fastapi.concurrency import run_in_threadpool
+
+from gateway_shadow.auth import Caller
+from gateway_shadow.documents import instant
+from gateway_shadow.manage_simulations import DraftSimulation, get_report, simulate_draft
+from gateway_shadow.pages.design_view import caps_around
+from gateway_shadow.pages.simulation_view import SimulationView, simulation_view
+from gateway_shadow.parts import Parts
+from gateway_shadow.problems import Problem
+from gateway_shadow.simulation_options import SimulationOptions
+from policy_store.errors import StoreError
+from spendgate.model.policy import Policy
+
+DAYS, WAIT_S = 30, 20
+
+
+class Drafted(NamedTuple):
+    """``view``: None where ``problem`` says why."""
+
+    view: SimulationView | None
+    problem: str | None
+    since: datetime | None = None
+    rule: int | None = None
+
+
+async def drafted(parts: Parts, caller: Caller, text: str, policy: Policy, *, suggests: bool = False) -> Drafted:
+    """What a text that holds ``policy`` would have done."""
+    swept, since = caps_around(policy), _midnight(parts) - timedelta(days=DAYS)
+    place = None if swept is None else f"{policy.metadata.name}/{swept[0]}"
+    said = {"from": since, "sweep": None if swept is None else f"{place}.cap={','.join(swept[1])}"}
+    options = SimulationOptions.model_validate({**said, "suggest": place if suggests else None})
+    try:
+        job = await simulate_draft(DraftSimulation(policy=text, options=options), Response(), caller, parts, WAIT_S)
+        if job.state != "done":
+            return Drafted(None, job.problem or f"the simulation is {job.state}; it is waited for no longer", since)
+        report = await run_in_threadpool(get_report, job.id, caller, parts)
+    except Problem as error:
+        return Drafted(None, "; ".join(each.expected for each in error.errors) or error.detail, since)
+    except StoreError as error:
+        return Drafted(None, str(error), since)
+    budget = None if swept is None else policy.spec.rules[swept[0]].budget
+    view = simulation_view(msgspec.json.decode(report.body), None if budget is None else budget.cap_nano_usd)
+    return Drafted(view, None, since, None if swept is None else swept[0])
+
+
+def _midnight(parts: Parts) -> datetime:
+    now = instant(parts.changes.now_ms())
+    assert now is not None, "it is a time"
+    return now.replace(hour=0, minute=0, second=0, microsecond=0)
