@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from gateway_shadow.auth import RIGHTS, Operator, Reader
+from gateway_shadow.auth import RIGHTS, Caller, Operator, Reader
 from gateway_shadow.documents import (
     AuditDocument,
     KeyDocument,
@@ -19,7 +19,7 @@ from gateway_shadow.documents import (
     Words,
 )
 from gateway_shadow.openapi import problems
-from gateway_shadow.parts import Shared
+from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.revisions import IfMatch, tagged
 from policy_store import api_keys, audit, tenants
 
@@ -102,6 +102,12 @@ def read_audit(
     """The tenant's trail, in order."""
     with parts.database.read() as connection:
         return [AuditDocument.of(entry) for entry in audit.entries(connection, caller.tenant, after, limit)]
+
+
+def last_number(caller: Caller, parts: Parts) -> int:
+    """The number of the trail's last row, 0 for none."""
+    with parts.database.read() as connection:
+        return audit.heads(connection).get(caller.tenant, audit.Head(0, audit.NOTHING)).number
 
 
 @router.get("/v1/audit/verify", responses=problems())

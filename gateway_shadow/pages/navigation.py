@@ -20,7 +20,21 @@ class Group(NamedTuple):
     places: tuple[Place, ...]
 
 
-GROUPS = (Group("Watch", (Place("/", "Overview"), Place("/shadow", "Shadow"))),)
+GROUPS = (
+    Group("Watch", (Place("/", "Overview"), Place("/shadow", "Shadow"), Place("/reviews", "Reviews"))),
+    Group("Plan", (Place("/policies", "Policies"), Place("/simulations", "Simulations"))),
+    Group("Prove", (Place("/gate", "Gate and enforcement"),)),
+    Group(
+        "Keep",
+        (
+            Place("/ledger", "Ledger"),
+            Place("/keys", "Keys", "operate"),
+            Place("/privacy", "Privacy"),
+            Place("/audit", "Audit", "operate"),
+            Place("/settings", "Settings"),
+        ),
+    ),
+)
 
 
 def groups_for(caller: Caller) -> list[Group]:

@@ -1,6 +1,7 @@
 """Policies: the list, one with its history, and its way into shadow."""
 
 from fastapi import Request, Response
+from starlette.responses import RedirectResponse
 
 from gateway_shadow import manage_people, manage_policies, manage_simulations, manage_stagings
 from gateway_shadow.auth import Approver, Caller, Editor, Reader
@@ -50,7 +51,7 @@ def submit(request: Request, name: NamedInPath, form: Form, caller: Editor, part
 async def simulate(name: NamedInPath, form: Form, caller: Editor, parts: Shared) -> Response:
     """Simulate a version over all that was recorded: that is evidence."""
     job = await manage_simulations.simulate_version(name, form.get("version", ""), Response(), caller, parts, 0)
-    return acted(lambda: f"/simulations/{job.id}", lambda problem: Response(problem.detail))
+    return RedirectResponse(f"/simulations/{job.id}", 303)
 
 
 def _moved(

@@ -1,5 +1,22 @@
 """All pages; the composition root includes them."""
 
-from gateway_shadow.pages import assets, design, overview, policies, shadow
+from gateway_shadow.pages import (
+    assets,
+    audit,
+    design,
+    gate,
+    keys,
+    ledger,
+    overview,
+    policies,
+    privacy,
+    reviews,
+    settings,
+    shadow,
+    simulations,
+)
 
-PAGES = tuple(each.router for each in (assets, overview, shadow, policies, design))
+_ALL = (
+    assets, overview, shadow, reviews, policies, design, simulations, gate, ledger, keys, privacy, audit, settings,
+)  # fmt: skip
+PAGES = tuple(each.router for each in _ALL)

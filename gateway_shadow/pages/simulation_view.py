@@ -141,3 +141,20 @@ def owners_hit(owners: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Owner]
         for field, rows in owners.items() for each in rows if each["closed"]["deny"]["calls"]
     ]  # fmt: skip
     return sorted(found, key=lambda each: (-each.denied_nano_usd, each.field, each.value))[:MOST_OWNERS]
+
+
+class Change(NamedTuple):
+    """Calls whose verdict is another one under the other version."""
+
+    before: str
+    after: str
+    calls: int
+    nano_usd: int
+
+
+def compared(section: Mapping[str, Any] | None) -> list[Change] | None:
+    """From what to what verdicts change, most calls first; None where nothing was compared."""
+    if section is None:
+        return None
+    found = [Change(each["from"], each["to"], each["calls"], each["cost_nano_usd"]) for each in section["changed"]]
+    return sorted(found, key=lambda each: -each.calls)

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import get_args
 
+import httpx
 import pytest
 
 from dev.stack import Stack
-from policy_store import policies, stagings
+from policy_store import jobs, policies, stagings
 from policy_store.api_keys import Role
 from spendgate.model.policy_source import check_bytes
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make
 from tests.engine.scenes import TENANT, call, correction, log_of
+from tests.live.waiting import until
 from tests.reconcile.test_reconcile import busy, write
 
 ROLES: tuple[Role, ...] = tuple(each for each in get_args(Role) if each != "ingest")
@@ -20,7 +22,7 @@ ROLES: tuple[Role, ...] = tuple(each for each in get_args(Role) if each != "inge
 POLICY = """\
 apiVersion: spendgate/v1
 kind: Policy
-metadata: {name: team-day, owner: finance}
+metadata: {name: capped, owner: finance}
 spec:
   rules:
     - budget: {cap_usd: "20", window: {calendar: day, timezone: UTC}, per: [team], on_breach: deny}
@@ -39,9 +41,15 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
     write(made.ledger, log_of(*(record.body for record in log), *later), decisions)
     made.start()
     made.key("viewer", tenant=TENANT)
+    policy = check_bytes(POLICY.encode(), "body")[0][0].policy
     with made.changes().of(TENANT, "eda") as change:
-        found = policies.create(change, check_bytes(POLICY.encode(), "body")[0][0].policy, POLICY)
-        stagings.submit(change, "team-day", found.latest.hash, "there is no history yet")
+        found = policies.create(change, policy, POLICY)
+        asked = stagings.submit(change, "capped", found.latest.hash, "there is no history yet")
+        jobs.start(change, policy, '{"sweep":"cap=5:50:5"}', is_stored=True)
+    with made.changes().of(TENANT, "amy") as change:
+        stagings.approve(change, asked.id, asked.revision, made.signer, "good")
+    with house_client(made) as client:
+        until(lambda: client.get("/v1/simulations").json()["items"][0]["state"] == "done", "the simulation to be done")
     yield made
     made.close()
 
@@ -65,7 +73,13 @@ def browsers(house: Door) -> Iterator[dict[Role, Browser]]:
 
 @pytest.fixture(scope="module")
 def ids(house: Door) -> Callable[[str], str]:
-    """Fills in what an address names of this door: STAGING."""
+    """Fills in what an address names of this door: STAGING, JOB."""
     with house.database.read() as connection:
         staging = stagings.of_policy(connection, TENANT, None)[0].id
-    return lambda address: address.replace("STAGING", staging)
+        job = jobs.listed(connection, TENANT)[0].id
+    return lambda address: address.replace("STAGING", staging).replace("JOB", job)
+
+
+def house_client(house: Door) -> httpx.Client:
+    """A program that reads."""
+    return house.as_("viewer", "a-program", TENANT)
