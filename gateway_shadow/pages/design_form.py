@@ -21,6 +21,7 @@ UNITS = ("hour", "day", "week", "month", "quarter", "year", "rolling", "lifetime
 KINDS = ("budget", "boundary", "review")
 MOST_RULES = 100
 _INDEX = re.compile(r"spec\.rules\[([0-9]{1,3})\]\.kind", re.ASCII)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._*/+-]*", re.ASCII)
 _LISTS = ("per", "warn_at_percent", "allow", "deny", "models", "vendors", "evidence_status", *SCOPE_FIELDS)
 _NUMBERS = ("max_input_tokens", "max_output_tokens", "input_tokens_over", "output_tokens_over")
 _MONEY = ("cap_usd", "max_cost_usd", "cost_usd_over")
@@ -218,12 +219,22 @@ def _drop(document: Any, way: list[str], last: str) -> None:
 def _value(name: str, text: str) -> Any:
     if name in _LISTS:
         values = [each.strip() for each in text.split(",") if each.strip()]
-        made = CommentedSeq([int(each) if each.isdecimal() and name == "warn_at_percent" else each for each in values])
+        is_number = name == "warn_at_percent"
+        made = CommentedSeq([int(each) if is_number and _is_whole(each) else _plain(each) for each in values])
         made.fa.set_flow_style()
         return made
-    if name in _NUMBERS and text.isascii() and text.isdecimal():
+    if name in _NUMBERS and _is_whole(text):
         return int(text)
-    return _quoted(text) if name in _MONEY else text
+    return _quoted(text) if name in _MONEY else _plain(text)
+
+
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def _plain(text: str) -> str:
+    """In quotes, unless it can be read without."""
+    return text if _PLAIN.fullmatch(text) else _quoted(text)
 
 
 def _shown(value: Any) -> str:

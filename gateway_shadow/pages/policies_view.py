@@ -67,18 +67,25 @@ def steps(latest: VersionDocument, stagings: Sequence[StagingDocument], *, one_p
         Step("a draft is saved", f"Version {latest.number} by {latest.author}.", is_done=True),
         Step(
             "it is simulated over what was recorded",
-            "Over at least one full window." if simulated
-            else "An editor simulates it here, over all that was recorded; or submits it with a reason why not.",
+            _evidence(simulated=simulated, asked=asked),
             simulated or asked,
         ),
         Step("it is submitted", "An editor asks for it to be staged.", asked),
         Step(
             "somebody else approves it",
-            f"In shadow since {live.decided_by} has approved it." if live is not None and live.decided_by
+            f"Approved by {live.decided_by}; every call is judged by it." if live is not None and live.decided_by
             else f"An approver who is not {latest.author}, its author.{alone}",
             live is not None,
         ),
     ]  # fmt: skip
+
+
+def _evidence(*, simulated: bool, asked: bool) -> str:
+    if simulated:
+        return "Over at least one full window."
+    if asked:
+        return "It was not; who submitted it has said why."
+    return "An editor simulates it here, over all that was recorded; or submits it with a reason why not."
 
 
 def can_submit(latest: VersionDocument, stagings: Sequence[StagingDocument]) -> bool:

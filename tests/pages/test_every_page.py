@@ -93,15 +93,15 @@ def test_no_page_shows_a_secret_or_what_is_another_tenants(
     house: Door, visit: Visit, browsers: dict[Role, Browser], ids: Callable[[str], str]
 ) -> None:
     session = browsers["operator"].cookies.get("spendgate") or ""
-    assert session
+    assert "." in session
     with closing(browser_of(house, "operator", tenant="somebody-else")) as other:
         for page in PAGES:
             text = visit(who(page), page).text
-            assert session not in text, page
+            assert session.partition(".")[2] not in text, page
             assert re.search("sg[ks]_[0-9A-Za-z]{8}", text) is None, page
             told = other.get(ids(page.address))
             assert told.status_code in (200, 403, 404), page
-            assert not any(each in told.text for each in ("capped", "over cap", ">e1", "the-editor", "amy")), page
+            assert not any(each in told.text for each in ("finance", "over cap", ">e1", "the-editor", "amy")), page
 
 
 def test_a_page_is_not_in_the_document_of_the_api(house: Door) -> None:

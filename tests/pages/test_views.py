@@ -1,0 +1,190 @@
+"""Laws of what pages say, without a server."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_shadow.pages import words
+from gateway_shadow.pages.design_form import FRESH, form_of, text_of, with_rule, without_rule
+from gateway_shadow.pages.design_view import caps_around, look, names_of, said_by
+from gateway_shadow.pages.overview_view import overview
+from gateway_shadow.pages.simulation_view import calendar
+from gateway_shadow.pages.tally import COLUMNS, Tally
+from spendgate.model.event import SCOPE_FIELDS
+from tests.reconcile.test_reconcile import busy
+
+TEXT = """\
+# what marketing may spend
+apiVersion: spendgate/v1
+kind: Policy
+metadata: {name: marketing-monthly, owner: finance-ai}
+spec:
+  scope:
+    team: [marketing, growth-*]   # both of them
+    exclude: {workflow: [incident-*]}
+  rules:
+    - budget: {cap_usd: "500", window: {calendar: month, timezone: Europe/Berlin}, per: [team], on_breach: deny}
+    - boundary: {models: {deny: ["gpt-4*"]}, max_input_tokens: 100000, on_breach: deny}
+    - review: {when: {cost_usd_over: "0.25"}, reviewers: ml-leads, expires: 72h}
+  on_unpriced: review
+"""
+
+
+def said_of(text: str) -> dict[str, str]:
+    """All fields of a form, as a browser sends them."""
+    form = form_of(text)
+    assert form is not None
+    fields = dict(form.values)
+    for rule in form.rules:
+        fields[f"spec.rules[{rule.number}].kind"] = rule.kind
+        fields |= {f"{rule.prefix}.{name}": value for name, value in rule.values.items()}
+    return fields
+
+
+@pytest.mark.parametrize("text", [TEXT, FRESH], ids=["written", "fresh"])
+def test_a_form_that_says_what_the_text_says_leaves_it_alone_to_the_byte(text: str) -> None:
+    assert text_of(text, said_of(text)) == text
+
+
+TYPED = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12)
+names = st.sampled_from(SCOPE_FIELDS)
+values = st.lists(st.from_regex(r"[a-z][a-z0-9*-]{0,8}", fullmatch=True), max_size=3, unique=True)
+
+
+@given(name=names, value=values, cap=st.integers(0, 10**9))
+def test_what_is_typed_into_the_form_is_what_the_policy_says_and_comments_stay(
+    name: str, value: list[str], cap: int
+) -> None:
+    typed = {f"spec.scope.{name}": ", ".join(value), "spec.rules[0].budget.cap_usd": str(cap)}
+    text = text_of(TEXT, {**said_of(TEXT), **typed})
+    policy = look(text).policy
+    assert policy is not None
+    assert getattr(policy.spec.scope, name) == (value or None)
+    assert policy.spec.rules[0].budget is not None
+    assert policy.spec.rules[0].budget.cap_usd == str(cap)
+    assert text.startswith("# what marketing may spend\n")
+    assert said_of(text) == {**said_of(TEXT), **typed}
+
+
+@given(
+    st.sampled_from(sorted(said_of(TEXT))), st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=12)
+)
+def test_whatever_is_typed_the_form_comes_back_with_it_or_with_an_error_at_its_field(name: str, typed: str) -> None:
+    if name.endswith(".kind"):
+        return
+    looked = look(text_of(TEXT, {**said_of(TEXT), name: typed}))
+    assert looked.form is not None
+    assert looked.policy is not None or {each.at for each in looked.wrong} - {""} <= set(names_of(looked.form))
+    assert (looked.policy is None) == bool(looked.wrong)
+
+
+def test_an_error_stands_at_its_field_wherever_it_was_typed() -> None:
+    for text in (TEXT.replace('"500"', '"much"'), TEXT.replace("Europe/Berlin", "Europe/Berlim")):
+        (wrong,) = look(text).wrong
+        assert wrong.at in ("spec.rules[0].budget.cap_usd", "spec.rules[0].budget.window.timezone")
+        assert wrong.line == 10
+
+
+def test_rules_come_and_go() -> None:
+    more = with_rule(with_rule(TEXT, "boundary"), "budget")
+    policy = look(more).policy
+    assert policy is not None
+    assert len(policy.spec.rules) == 5
+    assert without_rule(without_rule(more, 4), 3) == TEXT
+    assert with_rule("a: [1", "budget") == "a: [1"
+
+
+def test_the_text_wins_where_it_was_typed_in_and_the_form_where_it_was_not() -> None:
+    changed = TEXT.replace("500", "700")
+    fields = {**said_of(TEXT), "shown": TEXT}
+    assert said_by({**fields, "yaml": changed}) == changed
+    assert said_by({**fields, "yaml": TEXT, "spec.rules[0].budget.cap_usd": "700"}) == changed
+    assert said_by({**fields, "yaml": changed, "last": "form"}) == TEXT
+    assert '"0.50"' in said_by({**fields, "yaml": TEXT, "act": "add:review"})
+
+
+def test_the_sweep_lies_around_the_cap() -> None:
+    policy = look(TEXT).policy
+    assert policy is not None
+    found = caps_around(policy)
+    assert found is not None
+    assert (found[0], len(found[1]), found[1][9]) == (0, 30, "500")
+
+
+@given(st.integers(-(10**18), 10**18))
+def test_dollars_are_cut_and_never_rounded_up(nano_usd: int) -> None:
+    shown = Decimal(words.usd(nano_usd).replace("$", "").replace(",", ""))
+    exact = Decimal(nano_usd) / 10**9
+    assert abs(shown) <= abs(exact)
+    assert abs(exact - shown) < Decimal("0.01")
+    assert (shown == 0) == (nano_usd == 0)
+
+
+@given(st.integers(0, 10**9))
+def test_a_duration_has_at_most_two_units(seconds: int) -> None:
+    assert len(words.duration(seconds).split()) in (2, 4) or seconds == 0
+
+
+def test_a_time_is_markup_and_what_is_no_time_a_dash() -> None:
+    shown = words.when(datetime(2026, 5, 1, 10, tzinfo=UTC))
+    assert (
+        shown == '<time datetime="2026-05-01T10:00:00Z" title="2026-05-01 10:00:00 UTC">2026-05-01 10:00:00 UTC</time>'
+    )
+    assert words.when(None) == words.NONE
+
+
+@given(st.lists(st.integers(1, 39), max_size=3), st.booleans())
+def test_a_tally_is_the_same_however_the_log_is_cut_and_whatever_is_published_again(
+    cuts: list[int], again: bool
+) -> None:
+    _, decisions, _ = busy()
+    whole, parts = Tally(), Tally()
+    whole.add(rows_of(decisions))
+    ends = [0, *sorted(cuts), len(decisions)]
+    for first, last in pairwise(ends):
+        parts.add(rows_of(decisions[max(0, first - 5 * again) : last]))
+    assert (parts.days, parts.levels, parts.decisions) == (whole.days, whole.levels, whole.decisions)
+    assert parts.decisions == len(decisions)
+    spent = sum(each.spent_nano_usd for each in parts.days.values())
+    assert spent == sum(each.cost_nano_usd or 0 for each in decisions)
+
+
+def test_the_overview_counts_what_the_decisions_say() -> None:
+    _, decisions, _ = busy()
+    tally = Tally()
+    tally.add(rows_of(decisions))
+    now = max(each.event_time for each in decisions) + timedelta(minutes=1)
+    view = overview(tally, [], now)
+    assert sum(each.sum.calls for each in view.bars) == len(decisions)
+    assert sum(each.sum.denied for each in view.bars) == sum(each.verdict == "deny" for each in decisions)
+    assert view.budgets == []
+
+
+def test_a_calendar_has_every_day_once() -> None:
+    quiet: Any = {verdict: {"calls": 0, "cost_nano_usd": 0} for verdict in ("approve", "warn", "review", "deny")}
+    loud: Any = {**quiet, "deny": {"calls": 3, "cost_nano_usd": 9}}
+    found = calendar([{"day": "2026-05-01", **loud}, {"day": "2026-05-11", **quiet}])
+    assert [each.day.day for each in found] == list(range(1, 12))
+    assert [each.level for each in found] == [4, *[0] * 10]
+    assert {(each.column, each.row) for each in found} == {((4 + n) // 7, (4 + n) % 7) for n in range(11)}
+
+
+def rows_of(decisions: list[Any]) -> pa.Table:
+    """The columns that a tally reads, as the ledger has them."""
+    return pa.Table.from_pylist([
+        {
+            "topic_id": "t", "partition": 0, "offset": each.position.offset, "index": 0,
+            "position_offset": each.position.offset, "position_index": each.position.index,
+            "event_time": each.event_time, "decided_at": each.decided_at, "verdict": each.verdict,
+            "cost_nano_usd": each.cost_nano_usd,
+            "reasons": [{name.partition(".")[2]: getattr(reason, name.partition(".")[2])
+                         for name in COLUMNS if name.startswith("reasons.")} for reason in each.reasons],
+        }
+        for each in decisions
+    ])  # fmt: skip
