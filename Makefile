@@ -12,9 +12,15 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 .DEFAULT_GOAL := help
 # Every target with a line of help.
 .PHONY: $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
+.PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate faults faults-table schemas lock clean
+.PHONY: help setup demo test test-pure test-peers fuzz lint format dashboards check-dashboards bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
+.PHONY: e2e
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "expected Python 3.11 or newer; name one with PYTHON=")'
@@ -51,6 +57,9 @@ test-pure: $(STAMP) ## The tests that need no server, with fewer examples (HYPOT
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest peers $(ARGS)
+
+e2e: $(PEERS) ## The dashboard in Debian's Chromium, and the pictures of the docs
+	SPENDGATE_PICTURES=docs/images $(BIN)/python -m pytest peers/test_pages_browser.py $(ARGS)
 
 fuzz: $(PEERS) ## Hunt for inputs that break a parser's law (TARGET=, SECONDS=60 for each)
 	$(BIN)/python -m tests.fuzz.hunt $(TARGET) --seconds $(or $(SECONDS),60)

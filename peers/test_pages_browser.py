@@ -1,0 +1,181 @@
+"""The dashboard in Debian's Chromium: every page as every role, in both themes and at 320 pixels, without a violation
+that axe-core knows, without a request to another host; a policy's way from its design into shadow by two people; two
+people who edit one policy; a flag turned by two operators; decisions as they happen. It makes the pictures of the docs,
+too: ``SPENDGATE_PICTURES=docs/images``."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from gateway_shadow.callers import RIGHTS
+from policy_store.api_keys import Role
+from tests.door.conftest import Door
+from tests.door.test_live import publish
+from tests.engine.scenes import TENANT
+from tests.pages.addresses import PAGES
+from tests.pages.conftest import ROLES, house, ids
+from tests.reconcile.test_reconcile import busy
+
+__all__ = ["house", "ids"]
+
+CHROMIUM = Path("/usr/bin/chromium")
+WAIT_MS = 60_000
+PICTURES = os.environ.get("SPENDGATE_PICTURES")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+SignIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def sign_in(chromium: Browser, house: Door) -> Iterator[SignIn]:
+    """Signs somebody in, in a browser of their own; what it asks of other hosts, and what its console says, is kept."""
+    opened: list[BrowserContext] = []
+
+    def run(role: Role, person: str = "", *, theme: str = "light", width: int = 1280) -> Page:
+        context = chromium.new_context(
+            color_scheme=theme, viewport={"width": width, "height": 900}, base_url=house.url  # type: ignore[arg-type]
+        )  # fmt: skip
+        context.set_default_timeout(WAIT_MS)
+        opened.append(context)
+        page = context.new_page()
+        page.goto("/login?next=/policies")
+        page.get_by_label("Key").fill(house.key(role, person or f"the-{role}", TENANT))
+        page.get_by_role("button", name="Sign in with a key").click()
+        page.wait_for_url("**/policies")
+        return page
+
+    yield run
+    for each in opened:
+        each.close()
+
+
+def faults_of(page: Page, addresses: list[str], own: str) -> list[str]:
+    """What is wrong on pages: violations, errors of the console, other hosts, sideways scrolling."""
+    found: list[str] = []
+    page.on("console", lambda said: found.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on("pageerror", lambda error: found.append(f"script: {error}"))
+    page.on("request", lambda asked: None if asked.url.startswith((own, "blob:")) else found.append(asked.url))
+    for address in addresses:
+        page.goto(address)
+        violations = Axe().run(page).response["violations"]
+        found += [f"{address}: {v['id']}: {[node['html'][:100] for node in v['nodes'][:2]]}" for v in violations]
+        width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        if width[0] > width[1]:
+            found.append(f"{address}: {width[0]} px wide in a window of {width[1]}")
+    return found
+
+
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 320)], ids=["light-wide", "dark-narrow"])
+@pytest.mark.parametrize("role", ROLES)
+def test_every_page_of_every_role_is_sound(
+    house: Door, sign_in: SignIn, ids: Callable[[str], str], role: Role, theme: str, width: int
+) -> None:
+    page = sign_in(role, theme=theme, width=width)
+    mine = [ids(each.address) for each in PAGES if each.right in RIGHTS[role]]
+    assert faults_of(page, mine, house.url) == []
+
+
+def test_a_policy_goes_from_its_design_into_shadow_by_two_people(sign_in: SignIn) -> None:
+    page = sign_in("editor", "eda")
+    page.goto("/design")
+    cap, text = page.get_by_label("Cap, in US dollars"), page.get_by_label("The same as YAML")
+    cap.fill("lots")
+    expect(page.locator("#w-spec\\.rules\\[0\\]\\.budget\\.cap_usd")).to_contain_text("expected dollars")
+    cap.fill("12.50")
+    expect(text).to_have_value(re.compile('cap_usd: "12.50"'))
+    text.fill(text.input_value().replace("new-policy", "by-hand").replace("finance", "fred"))
+    expect(page.get_by_label("Owner")).to_have_value("fred")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("by-hand")
+    expect(page.locator("#simulation")).to_contain_text("No call in the last 30 days")
+    picture(page, "design")
+    page.get_by_role("button", name="Save as a draft").last.click()
+    page.wait_for_url("**/policies/by-hand?done=drafted")
+    page.get_by_label("Why it needs no simulation").fill("there is no history yet")
+    page.get_by_role("button", name="Submit version 1").click()
+    expect(page.get_by_role("status").filter(has_text="It is submitted")).to_be_visible()
+    other = sign_in("approver", "amy")
+    other.goto("/policies/by-hand")
+    other.get_by_role("button", name="Approve: stage it in shadow").click()
+    expect(other.get_by_role("status").filter(has_text="It is in shadow")).to_be_visible()
+    expect(other.locator("#standing")).to_contain_text("Shadow only: nothing is blocked")
+    picture(other, "policy")
+
+
+def test_who_saves_second_sees_what_the_first_has_changed_and_loses_nothing(sign_in: SignIn) -> None:
+    one, two = sign_in("editor", "eda"), sign_in("editor", "eve")
+    for page in (one, two):
+        page.goto("/design/capped")
+    for page, field, value in ((one, "Owner", "treasury"), (two, "What it is for", "a day's cap")):
+        page.get_by_label(field).fill(value)
+        expect(page.get_by_label("The same as YAML")).to_have_value(re.compile(value))
+        page.get_by_role("button", name="Save as a draft").last.click()
+    one.wait_for_url("**/policies/capped?done=drafted")
+    expect(two.get_by_role("alert")).to_contain_text("eda has saved another version meanwhile")
+    expect(two.get_by_label("What it is for")).to_have_value("a day's cap")
+    two.get_by_label("Owner").fill("treasury")
+    expect(two.get_by_label("The same as YAML")).to_have_value(re.compile("treasury"))
+    two.get_by_role("button", name="Save as a draft").last.click()
+    two.wait_for_url("**/policies/capped?done=drafted")
+
+
+def test_a_flag_is_turned_on_by_two_operators_and_off_by_one(sign_in: SignIn) -> None:
+    one, two = sign_in("operator", "ola"), sign_in("operator", "ulf")
+    one.goto("/gate")
+    asking = one.locator("form[action='/gate/ask']")
+    asking.get_by_label("Level").select_option("global")
+    asking.get_by_label("Why").fill("two months of shadow")
+    asking.get_by_role("button", name="Ask").click()
+    expect(one.get_by_text("You have asked: another operator confirms")).to_be_visible()
+    two.goto("/gate")
+    two.get_by_role("button", name="Confirm: turn it on").click()
+    expect(two.get_by_role("status").filter(has_text="It is on.")).to_be_visible()
+    off = two.locator("form[action='/gate/off']")
+    off.get_by_label("Level").select_option("global")
+    off.get_by_label("Why").fill("enough for now")
+    off.get_by_role("button", name="Turn it off now").click()
+    expect(two.get_by_role("status").filter(has_text="It is off.")).to_be_visible()
+
+
+def test_decisions_come_as_they_happen_and_wait_while_paused(house: Door, sign_in: SignIn) -> None:
+    page = sign_in("viewer")
+    page.goto("/shadow")
+    expect(page.locator(".livestate")).to_contain_text("Live")
+    before = page.locator(".rows tr").count()
+    publish(house, TENANT, busy()[1][:7])
+    expect(page.locator(".rows tr")).to_have_count(before + 7)
+    picture(page, "shadow")
+    page.get_by_role("button", name="Pause").click()
+    publish(house, TENANT, busy()[1][7:10])
+    expect(page.locator(".livestate")).to_contain_text("3 wait")
+    expect(page.locator(".rows tr")).to_have_count(before + 7)
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator(".rows tr")).to_have_count(before + 10)
+
+
+def test_what_was_typed_is_still_there_after_the_session_has_ended(sign_in: SignIn) -> None:
+    page = sign_in("editor", "eda")
+    page.goto("/design")
+    page.get_by_label("What it is for").fill("long thought about")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Save as a draft").last.click()
+    expect(page.get_by_label("yaml")).to_have_value(re.compile("new-policy"))
+    expect(page.get_by_text("Nothing was changed")).to_be_visible()
+
+
+def picture(page: Page, name: str) -> None:
+    """A picture for the docs, where they are made."""
+    if PICTURES:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{PICTURES}/{name}.png")
