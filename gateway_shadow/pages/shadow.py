@@ -1,8 +1,6 @@
 """Decisions as they happen, and each call's whole story."""
 
-from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Query, Request, Response
@@ -15,15 +13,14 @@ from gateway_shadow.pages.addresses import with_query
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import section
-from gateway_shadow.pages.words import instant_of
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.read_ledger import list_decisions, tell_story
+from gateway_shadow.read_ledger import list_decisions
+from gateway_shadow.tell_story import tell_story
 from spendgate.model.decision import CODES, VERDICTS, Code, Verdict
 
 router = pages_router()
 A_PAGE = 50
-NEIGHBOURS, NEAR = 40, timedelta(minutes=10)
 Typed = Annotated[str, Query(max_length=200)]
 
 
@@ -51,11 +48,10 @@ def show_story(
 ) -> Response:  # fmt: skip
     """One call, from what came in to what became of it."""
     story = tell_story(caller, parts, id_, source).model_dump(mode="json")
-    near = _near(parts, caller, story)
     return show(
         request, parts, caller, "story.html", story=story, owners=shadow_view.owners(story),
-        details=shadow_view.details(story["event"]), policies=shadow_view.by_policy(story["decision"]), near=near,
-        link=lambda source, id_: f"/shadow/story?{urlencode({'source': source, 'id': id_})}",
+        details=shadow_view.details(story["event"]), policies=shadow_view.by_policy(story["decision"]),
+        near=shadow_view.dots(story), link=lambda source, id_: with_query("/shadow/story", source=source, id=id_),
     )  # fmt: skip
 
 
@@ -72,15 +68,3 @@ def _chosen(said: dict[str, str]) -> Chosen:
     except msgspec.ValidationError:
         raise Problem(422, "bad_field", "verdict, code: expected one of those in the lists") from None
     return Chosen(said, None, None)
-
-
-def _near(parts: Parts, caller: Caller, story: dict[str, Any]) -> Any:
-    """Decisions of the same policy near this one in time."""
-    decision = story["decision"]
-    at = instant_of(decision["event_time"]) if decision else None
-    if at is None:
-        return None
-    policies = shadow_view.by_policy(decision)
-    said = {"policy": policies[0][0]} if policies else {}
-    answer = list_decisions(caller, parts, Chosen(said, at - NEAR, at + NEAR), None, NEIGHBOURS, "asc")
-    return shadow_view.dots(msgspec.json.decode(answer.body)["items"], decision)

@@ -1,6 +1,6 @@
 """What a row of decisions says, and a call's whole story. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -78,18 +78,21 @@ def by_policy(decision: Mapping[str, Any] | None) -> list[tuple[str, list[Mappin
     return sorted(found.items(), key=lambda item: -max(WORST[each["verdict"]] for each in item[1]))
 
 
-def dots(neighbours: Sequence[Mapping[str, Any]], it: Mapping[str, Any]) -> tuple[list[Dot], datetime, datetime] | None:
-    """Decisions near one in time, on a line, with its ends; None where there is nothing beside it."""
-    calls = {(each["source"], each["event_id"]): each for each in (*neighbours, it)}
-    times = {key: instant_of(each["event_time"]) for key, each in calls.items()}
-    known = [at for at in times.values() if at is not None]
-    if len(known) < 2:
+def dots(story: Mapping[str, Any]) -> tuple[list[Dot], datetime, datetime] | None:
+    """A call and those beside it in its window, on a line by time, with its ends; None where there are none."""
+    beside, decision = story["neighbours"], story["decision"]
+    if beside is None or decision is None:
         return None
-    first, last = min(known), max(known)
+    it = {**story["event"], "verdict": decision["verdict"]}
+    calls = [(each, each is it, instant_of(each["time"])) for each in (*beside["before"], it, *beside["after"])]
+    times = [at for _, _, at in calls if at is not None]
+    if len(times) < 2:
+        return None
+    first, last = min(times), max(times)
     length = max(last - first, timedelta(milliseconds=1))
     found = [
-        Dot(int(1000 * ((at - first) / length)), each["verdict"], f"{key[1]}: {each['verdict']}",
-            key == (it["source"], it["event_id"]), key)
-        for key, each in calls.items() if (at := times[key]) is not None
+        Dot(int(1000 * ((at - first) / length)), str(each["verdict"]), f"{each['id']}: {each['verdict']}",
+            is_it, (each["source"], each["id"]))
+        for each, is_it, at in calls if at is not None
     ]  # fmt: skip
     return sorted(found, key=lambda dot: (dot.is_it, dot.x)), first, last
