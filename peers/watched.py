@@ -205,8 +205,8 @@ def begin(folder: Path, redis: RedisProcess, kafka: KafkaProcess) -> Iterator[Wa
             if each != ports["reconciliation"]:
                 until(partial(is_ready, each), "an agent to be ready", 400, scene.logs)
         prometheus.start()
-        for each in (BURN, LOOK):
-            scene.staged(each)
+        for watched in (BURN, LOOK):
+            scene.staged(watched)
         staging = scene.enforced(capped("1"))
         world.send([call(TENANT, "first", datetime.now(UTC), 31 * DOLLAR)])
         load.begin()

@@ -15,7 +15,8 @@ HEAD = (
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"
 )
 ENFORCED_HEAD = (
-    "| enforced, under | checks | calls made | over a cap | let through, open | flag unread, closed | enforced again |\n"
+    "| enforced, under | checks | calls made | over a cap | let through, open | flag unread, closed | enforced again |"
+    "\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
 )
 
