@@ -11,13 +11,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 # Every target with a line of help.
-.PHONY: $(shell sed -nE 's/^([a-z-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate bench-gate schemas lock clean
-.PHONY: help setup demo demo-gate test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate schemas docs release-check lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format bench-live bench-counters bench-http bench-ledger bench-simulate faults faults-table schemas lock clean
-.PHONY: help setup demo test test-pure test-peers fuzz lint format dashboards check-dashboards bench-live bench-counters bench-http bench-ledger bench-simulate schemas lock clean
-.PHONY: e2e
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*\#\# .*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
