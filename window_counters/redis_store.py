@@ -49,7 +49,7 @@ class RedisStore:
         self._read = Script("read")
         self._look = Script("look")
         self._looks: WeakKeyDictionary[Look, tuple[PartitionId, PackedLook]] = WeakKeyDictionary()
-        self._apply = Script("apply")
+        self._apply = Script("give_back", "apply")
         self._put = Script("put")
 
     async def check_fit(self) -> None:

@@ -121,7 +121,7 @@ class Reservations:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._reserve, self._release = Script("reserve"), Script("release")
+        self._reserve, self._release = Script("reserve"), Script("give_back", "release")
         self._claims: WeakKeyDictionary[Claim, tuple[PartitionId, _PackedClaim]] = WeakKeyDictionary()
 
     async def ask(self, partition: PartitionId, ask: Ask) -> Answer:

@@ -11,10 +11,11 @@ from window_counters.wire import Call
 
 
 class Script:
-    """One Lua file of ``window_counters/lua``."""
+    """Lua files of ``window_counters/lua``, one after the other: what the last one uses, and that one."""
 
-    def __init__(self, name: str) -> None:
-        self._source = files("window_counters").joinpath("lua", f"{name}.lua").read_bytes()
+    def __init__(self, *names: str) -> None:
+        folder = files("window_counters").joinpath("lua")
+        self._source = b"\n".join(folder.joinpath(f"{name}.lua").read_bytes() for name in names)
         self._sha = hashlib.sha1(self._source, usedforsecurity=False).hexdigest()
 
     async def __call__(self, client: Client, call: Call) -> Any:

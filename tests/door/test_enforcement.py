@@ -47,6 +47,22 @@ def told(door: Door, tenant: str) -> list[Activation]:
     return [each.activation for each in found if each.activation is not None and each.tenant == tenant]
 
 
+def test_an_operator_asks_for_a_round_once_and_everybody_sees_what_comes_of_it(door: Door, tenant: str) -> None:
+    staging = staged(door, tenant)
+    path = f"/v1/stagings/{staging}/reconcile"
+    with door.as_("operator", "cat", tenant) as cat, door.as_("viewer", "eve", tenant) as eve:
+        assert eve.post(path, json={}).status_code == 403
+        assert cat.post("/v1/stagings/stg-none/reconcile", json={}).status_code == 404
+        turned = {"from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
+        assert cat.post(path, json=turned).status_code == 422
+        first = cat.post(path, json={})
+        assert (first.status_code, first.json()["state"], first.json()["asked_by"]) == (202, "waiting", "cat")
+        assert cat.post(path, json={}).json()["id"] == first.json()["id"]
+        part = cat.post(path, json={"from": turned["to"]}).json()
+        assert (part["from"], part["to"]) == (turned["to"], None)
+        assert {each["id"] for each in eve.get(path).json()} == {first.json()["id"], part["id"]}
+
+
 def test_from_shadow_to_enforced_and_back_and_the_log_has_it(door: Door, tenant: str) -> None:
     assert status(door, tenant)["words"] == SHADOW_ONLY
     staging = staged(door, tenant)

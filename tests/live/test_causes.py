@@ -58,6 +58,7 @@ class Causes:
         """All of it, from the first call to the ledger that has recorded the last."""
         world = self.world
         names = (self.counted, self.late, self.again, self.skipped)
+        world.send(self.earlier_calls())
         for tenant in names:
             world.stage(tenant, YEARLY, STAGING)
         worker = world.worker()
@@ -75,9 +76,14 @@ class Causes:
             world.recorder(role)
         until(self.recorded, "all of it in the ledger", 240, lambda: self.world.recorders[1].log()[-2000:])
 
-    def first_calls(self) -> Iterator[Event]:
-        yield from (self.call(self.counted, f"{team}-{n}", team) for team in (*TEAMS, "right") for n in range(6))
+    def earlier_calls(self) -> Iterator[Event]:
+        """Before anything is staged: the seed has them as corrected."""
+        yield self.call(self.counted, "corrected-0", "corrected")
         yield self.correction(self.call(self.counted, "corrected-0", "corrected"))
+
+    def first_calls(self) -> Iterator[Event]:
+        teams = ("altered", "lost", "right")
+        yield from (self.call(self.counted, f"{team}-{n}", team) for team in teams for n in range(6))
         yield from (self.call(tenant, "first", "red") for tenant in (self.late, self.again, self.skipped))
 
     def call(self, tenant: str, name: str, team: str) -> Event:
@@ -101,7 +107,7 @@ class Causes:
         cost = self.call(self.counted, "any", "red").cost_nano_usd or 0
         for kind in "ar":
             redis.hincrby(slot, f"{kind}0 team=altered", 7)
-            redis.hincrby(slot, f"{kind}0 team=corrected", CORRECTED_NANO_USD - cost)
+            redis.hincrby(slot, f"{kind}0 team=corrected", cost - CORRECTED_NANO_USD)  # a seed without it
             redis.hdel(slot, f"{kind}0 team=lost")
         name = self.keys(self.late).tenant(self.late)
         document = msgspec.json.decode(redis.get(name) or b"")
@@ -184,7 +190,7 @@ def test_each_cause_that_is_put_into_the_running_system_is_named(stack: Stack, t
         assert named(causes.found(causes.counted)) == {
             ("mismatched", "counter_altered"): 1, ("mismatched", "counter_lost"): 1, ("mismatched", "corrected"): 1,
             (again, "repriced"): 1, (again, "window_edge"): 1, (again, "activation_skew"): 1,
-            (again, "evaluator_changed"): 1, (again, "altered_decision"): 1, ("extra", "rejected"): 1,
+            (again, "evaluator_changed"): 1, (again, "unexplained"): 1, ("extra", "rejected"): 1,
         }  # fmt: skip
         assert named(causes.found(causes.late)) == {("mismatched", "late"): 1}
         assert named(causes.found(causes.again)) == {("extra", "duplicate"): 1}

@@ -30,11 +30,11 @@ class Agent(Reconciler):
         return record(self.store, staging, on_demand=asked is not None and asked.is_part)[0]
 
 
-def agent_of(store: Store, kind: type[Reconciler] = Agent) -> Reconciler:
+def agent_of(store: Store, kind: type[Reconciler] = Agent, holder: str = "one") -> Reconciler:
     def away(*_: object) -> object:
         raise Failure("Kafka does not answer")
 
-    made = kind(store.changes, store.signer, "nowhere", away, away, "one")  # type: ignore[arg-type]
+    made = kind(store.changes, store.signer, "nowhere", away, away, holder)  # type: ignore[arg-type]
     vars(made).update(store=store, made=[], _round_s=made.clock())
     return made
 
@@ -76,6 +76,22 @@ def test_the_agent_makes_each_once_also_what_one_that_died_had_begun(store: Stor
     done = {each.id: each for each in rounds(store, staging)}
     assert {each.state for each in done.values()} == {"done"}
     assert done[whole.id].reconciliation is not None
+
+
+def test_of_two_agents_one_makes_it_and_the_other_once_that_one_is_gone(store: Store) -> None:
+    staging = staged(store)
+    one, two = agent_of(store), agent_of(store, holder="two")
+    assert isinstance(one, Agent)
+    assert isinstance(two, Agent)
+    one.look()
+    ask(store, staging)
+    two.look()
+    one.look()
+    assert (len(one.made), len(two.made)) == (1, 0)
+    store.clock.ms += int(2_000 * one.pace.round_s) + 1
+    ask(store, staging, DAN)
+    two.look()
+    assert (len(one.made), len(two.made)) == (1, 1)
 
 
 def test_a_round_that_cannot_be_made_says_why_and_is_not_tried_again(store: Store, tmp_path: Path) -> None:

@@ -106,20 +106,10 @@ end
 
 -- What the checks of calls that are counted now have reserved is reserved no longer.
 for _, checks in ipairs(plan.settled) do
-  local reserved, reservations, deadlines = KEYS[key + 1], KEYS[key + 2], KEYS[key + 3]
-  key = key + 3
   for _, check in ipairs(checks) do
-    local text = redis.call('HGET', reservations, check)
-    for _, pair in ipairs(text and cjson.decode(text).fields or {}) do
-      if redis.call('HINCRBY', reserved, pair[1], '-' .. pair[2]) == 0 then
-        redis.call('HDEL', reserved, pair[1])
-      end
-    end
-    if text then
-      redis.call('HDEL', reservations, check)
-      redis.call('ZREM', deadlines, check)
-    end
+    give_back(KEYS[key + 1], KEYS[key + 2], KEYS[key + 3], check)
   end
+  key = key + 3
 end
 
 for k = key + 1, #KEYS do

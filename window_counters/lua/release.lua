@@ -13,16 +13,9 @@ end
 
 local released = {}
 for i = 2, #ARGV do
-  local text = redis.call('HGET', KEYS[3], ARGV[i])
+  local text = give_back(KEYS[2], KEYS[3], KEYS[4], ARGV[i])
   if text then
-    for _, pair in ipairs(cjson.decode(text).fields) do
-      if redis.call('HINCRBY', KEYS[2], pair[1], '-' .. pair[2]) == 0 then
-        redis.call('HDEL', KEYS[2], pair[1])
-      end
-    end
-    redis.call('HDEL', KEYS[3], ARGV[i])
     released[#released + 1] = {ARGV[i], text}
   end
-  redis.call('ZREM', KEYS[4], ARGV[i])
 end
 return released
