@@ -10,6 +10,7 @@ NAME = (
 _PRINTED = r"((?:stg|flip|crt|rec|chk|wvr|alr)-[0-9a-f]{6,32}|sgk_[\w-]+|[\w-]{12})"
 """A name as a page shows it, and as it is printed: a key's has letters of both kinds nearly always, and a digit."""
 _VARIES = (
+    r"\b127\.0\.0\.1:\d+",
     r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?",
     r"\d{4}-\d\d-\d\d",
     r"\b[0-9a-f]{40}\b",
