@@ -21,8 +21,9 @@ from tests.engine.scenes import TENANT
 from tests.pages.addresses import PAGES
 from tests.pages.conftest import ROLES, house, ids
 from tests.reconcile.test_reconcile import busy
+from tests.stack import new_directory, run_directory, stack
 
-__all__ = ["house", "ids"]
+__all__ = ["house", "ids", "new_directory", "run_directory", "stack"]
 
 CHROMIUM = Path("/usr/bin/chromium")
 WAIT_MS = 60_000
@@ -174,6 +175,7 @@ def test_what_was_typed_is_still_there_after_the_session_has_ended(sign_in: Sign
     page.get_by_role("button", name="Save as a draft").last.click()
     expect(page.get_by_label("yaml")).to_have_value(re.compile("new-policy"))
     expect(page.get_by_text("Nothing was changed")).to_be_visible()
+
 
 
 def picture(page: Page, name: str) -> None:

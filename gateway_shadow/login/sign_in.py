@@ -27,7 +27,7 @@ async def sign_in(request: Request, parts: Shared, next: str = "") -> Response: 
     to = own_path(next)
     here = await present(request, parts)
     if here is not None:
-        return pages.signed_in(here.you, quoted(to), "" if to == HOME else to)
+        return pages.signed_in(here.you, quoted(to), "/" if to == HOME else to)
     oidc = parts.login.config.oidc
     return pages.sign_in(quoted(to), None if oidc is None else oidc.name)
 

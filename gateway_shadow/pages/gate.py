@@ -21,6 +21,8 @@ from policy_store.lifecycle import LIVE
 from spendgate.model.event import SCOPE_FIELDS
 
 router = pages_router()
+MOST_GATES = 40
+"""Gates that are looked at for the list; the others are named."""
 
 
 @router.get("/gate")
@@ -123,9 +125,11 @@ def _gates(
 ) -> Response:  # fmt: skip
     status = manage_enforcement.get_enforcement(caller, parts)
     live = [each for each in manage_stagings.list_stagings(caller, parts) if each.state in LIVE]
-    gates = [manage_enforcement.get_gate(each.id, caller, parts) for each in live]
+    latest = live[-MOST_GATES:]
+    gates = [manage_enforcement.get_gate(each.id, caller, parts) for each in latest]
     return show(
-        request, parts, caller, "gates.html", enforcement=status, gates=list(zip(live, gates, strict=True)),
+        request, parts, caller, "gates.html", enforcement=status, gates=list(zip(latest, gates, strict=True)),
+        others=live[:-MOST_GATES],
         requests=manage_enforcement.list_requests(caller, parts), problem=problem, typed=typed or {},
     )  # fmt: skip
 

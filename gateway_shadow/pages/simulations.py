@@ -24,7 +24,7 @@ from policy_store.errors import StoreAway, StoreError
 from policy_store.jobs import ENDED
 
 router = pages_router()
-A_PAGE = 30
+A_PAGE, MOST_VERSIONS = 30, 50
 Typed = Annotated[str, Query(max_length=128)]
 OPTIONS = ("from", "to", "against", "sweep", "suggest", "reviews", "prices_at")
 
@@ -88,13 +88,18 @@ def _page(
     typed: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
     found = manage_simulations.list_jobs(caller, parts, policy or None, cursor, A_PAGE)
-    versions = [
-        (each.name, document.number, document.hash)
-        for each in manage_policies.list_policies(caller, parts)
-        for document in manage_policies.list_versions(each.name, caller, parts)[-5:]
-    ]
+    versions = _versions(parts, caller, policy)
     more = with_query("/simulations", policy=policy, cursor=found.next) if found.next else None
     return show(
         request, parts, caller, "simulations.html", jobs=found.items, policy=policy, more=more, problem=problem,
         versions=versions, typed=typed or {},
     )  # fmt: skip
+
+
+def _versions(parts: Parts, caller: Caller, policy: str) -> list[tuple[str, int, str]]:
+    """What can be simulated: a policy's latest versions, or of each policy the latest one. Name, number, hash."""
+    known = manage_policies.list_policies(caller, parts)
+    if policy in {each.name for each in known}:
+        found = manage_policies.list_versions(policy, caller, parts)[-MOST_VERSIONS:]
+        return [(policy, each.number, each.hash) for each in found]
+    return [(each.name, each.latest.number, each.latest.hash) for each in known]
