@@ -18,12 +18,12 @@ import pytest
 from dev.kafka_process import KafkaProcess
 from dev.ports import free_port
 from dev.redis_process import RedisProcess
-from dev.trial.workers import Worker
 from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR, capped
 from tests.live.samples import budget, call, policy
 from tests.live.waiting import until
+from tests.live.workers import Worker
 from tests.live.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
