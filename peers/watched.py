@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.live.workers import Worker
 
 from dev.kafka_process import KafkaProcess
 from dev.ports import free_port
@@ -23,7 +24,6 @@ from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR, capped
 from tests.live.samples import budget, call, policy
 from tests.live.waiting import until
-from tests.live.workers import Worker
 from tests.live.world import World
 
 ROOT = Path(__file__).resolve().parents[1]
