@@ -253,7 +253,8 @@ def questions() -> Iterator[tuple[str, str]]:
 
 def filled(expr: str) -> str:
     """A query as Grafana asks it where all is chosen."""
-    for name, value in {"$__rate_interval": INTERVAL, "$tenant": ".*", "$policy": ".*"}.items():
+    chosen = {"$__rate_interval": INTERVAL, "[1h]": "[10m]", "$tenant": ".*", "$policy": ".*"}
+    for name, value in chosen.items():
         expr = expr.replace(name, value)
     return scaled(expr)
 
