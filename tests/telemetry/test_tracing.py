@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 from aiokafka import AIOKafkaConsumer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from policy_store.change import Changes
 from telemetry import tracing
@@ -39,7 +40,7 @@ class Receiver:
     @property
     def spans(self) -> list[tuple[str, str, str]]:
         return [
-            (span.trace_id.hex(), resource.resource.attributes[0].value.string_value, span.name)
+            (span.trace_id.hex(), service_of(resource), span.name)
             for body in list(self.bodies)
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans
             for scope in resource.scope_spans
@@ -49,6 +50,11 @@ class Receiver:
     def of(self, trace: str) -> set[tuple[str, str]]:
         """Services and names of one trace."""
         return {(service, name) for found, service, name in self.spans if found == trace}
+
+
+def service_of(resource: ResourceSpans) -> str:
+    """Whose spans they are."""
+    return next(each.value.string_value for each in resource.resource.attributes if each.key == "service.name")
 
 
 @pytest.fixture
