@@ -177,7 +177,6 @@ def test_what_was_typed_is_still_there_after_the_session_has_ended(sign_in: Sign
     expect(page.get_by_text("Nothing was changed")).to_be_visible()
 
 
-
 def picture(page: Page, name: str) -> None:
     """A picture for the docs, where they are made."""
     if PICTURES:

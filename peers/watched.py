@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.live.workers import Worker
 
 from dev.kafka_process import KafkaProcess
 from dev.ports import free_port
