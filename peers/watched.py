@@ -18,6 +18,7 @@ import pytest
 from dev.kafka_process import KafkaProcess
 from dev.ports import free_port
 from dev.redis_process import RedisProcess
+from dev.trial.workers import Worker
 from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR, capped
