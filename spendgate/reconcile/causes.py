@@ -89,7 +89,7 @@ def _of_heads(owed: Decision, found: Decision, evidence: Evidence) -> tuple[Caus
     """What explains all reasons at once."""
     if owed.engine_version != found.engine_version:
         return "evaluator_changed", f"judged by engine {found.engine_version}, replayed by {owed.engine_version}"
-    if owed.judged != found.judged:
+    if owed.judged.set != found.judged.set:
         return "activation_skew", _WORDS["activation_skew"]
     if owed.cost_nano_usd != found.cost_nano_usd:
         words = f"judged at {found.cost_nano_usd} nano-USD, the ledger has {owed.cost_nano_usd}"
@@ -99,7 +99,9 @@ def _of_heads(owed: Decision, found: Decision, evidence: Evidence) -> tuple[Caus
         return "repriced", words
     for mark in ("late", "clock_skew"):
         if (mark in owed.marks) != (mark in found.marks):
-            return mark, _WORDS[mark]
+            return mark, _WORDS[mark]  # no budget looks at a late call, so fewer rules have
+    if owed.judged != found.judged:
+        return "activation_skew", _WORDS["activation_skew"]
     return None
 
 
