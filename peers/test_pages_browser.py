@@ -87,6 +87,10 @@ def test_every_page_of_every_role_is_sound(
     page = sign_in(role, theme=theme, width=width)
     mine = [ids(each.address) for each in PAGES if each.right in RIGHTS[role]]
     assert faults_of(page, mine, house.url) == []
+    if role == "operator":
+        for name, address in (("overview", "/"), ("simulation", "/simulations/JOB"), ("gate", "/gate/STAGING")):
+            page.goto(ids(address))
+            picture(page, name if theme == "light" else f"{name}-{theme}")
 
 
 def test_a_policy_goes_from_its_design_into_shadow_by_two_people(sign_in: SignIn) -> None:

@@ -49,7 +49,11 @@ metadata: {name: new-policy, owner: finance}
 spec:
   scope: {}
   rules:
-    - budget: {cap_usd: "100", window: {calendar: month, timezone: UTC}, per: [team], on_breach: deny}
+    - budget:
+        cap_usd: "100"
+        window: {calendar: month, timezone: UTC}
+        per: [team]
+        on_breach: deny
 """
 
 

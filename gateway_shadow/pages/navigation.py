@@ -46,4 +46,5 @@ def groups_for(caller: Caller) -> list[Group]:
 
 def is_here(place: Place, path: str) -> bool:
     """Whether a path is of this place."""
-    return path == place.path or (place.path != "/" and path.startswith(f"{place.path}/"))
+    roots = (place.path, "/design") if place.path == "/policies" else (place.path,)
+    return path == place.path or (place.path != "/" and any(f"{path}/".startswith(f"{each}/") for each in roots))
