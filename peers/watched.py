@@ -201,9 +201,8 @@ def begin(folder: Path, redis: RedisProcess, kafka: KafkaProcess) -> Iterator[Wa
         scene.agent(SPENDGATE_HTTP_PORT=str(ports["enforcement"]))
         world.recorder("ledger-events", SPENDGATE_HTTP_PORT=str(ports["events"]))
         recorder = world.recorder("ledger-decisions", SPENDGATE_HTTP_PORT=str(ports["decisions"]))
-        for each in ports.values():
-            if each != ports["reconciliation"]:
-                until(partial(is_ready, each), "an agent to be ready", 400, scene.logs)
+        for name in ("worker", "events", "decisions", "enforcement"):
+            until(partial(is_ready, ports[name]), f"{name} to be ready", 400, scene.logs)
         prometheus.start()
         for watched in (BURN, LOOK):
             scene.staged(watched)
