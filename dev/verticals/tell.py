@@ -28,7 +28,7 @@ def _came_in(facts: Facts) -> str:
     rows = (
         ("a document that costs more", f"{len(documents)}, the dearest {money(max(documents, default=0))}"),
         ("an agent that loops", f"{len(loops)}, the longest {_longest(loops)}"),
-        ("an escalation", f"{len(found.escalations)}, by a {words.person}"),
+        ("an escalation", f"{len(found.escalations)}, by the {words.person}"),
         ("evidence missing, or failed", f"{len(found.evidence_missing)}, {len(found.evidence_failed)}"),
         (f"{'an' if words.case[0] in 'aeiou' else 'a'} {words.case} over its cap", f"{len(found.over_cap)}"),
     )
