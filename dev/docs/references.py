@@ -8,7 +8,6 @@ import typer
 
 from dev.docs.schema_words import cell, kind, plain, table
 from dev.places import CHECKOUT
-from gateway_shadow.app import BY_PROVIDER, ROUTES
 from gateway_shadow.routes_page import document
 from spendgate.cli.main import app
 
@@ -48,13 +47,6 @@ def api() -> str:
     schemas = sorted(found["components"]["schemas"].items())
     told = [f"\n### {name}\n\n{_about(each)}{table(each) or _whole(each)}\n" for name, each in schemas]
     return head + "".join(parts) + "\n## Documents\n" + "".join(told)
-
-
-def addresses() -> set[str]:
-    """Every address that the door answers, those that its document leaves out too."""
-    return {
-        str(route.path) for each in (*ROUTES, *BY_PROVIDER) for route in each.router.routes if hasattr(route, "path")
-    }
 
 
 def _whole(schema: Mapping[str, Any]) -> str:
