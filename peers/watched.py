@@ -57,6 +57,7 @@ class Prometheus:
     targets: Mapping[str, list[int]]
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, verify=False))
 
     def start(self) -> None:
         """Start it, and return once it answers; skips where there is none."""
@@ -97,7 +98,7 @@ class Prometheus:
 
     def ask(self, path: str, **said: Any) -> Any:
         """The data of an answer; a query that is an error fails the test."""
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=said, timeout=30).json()
+        answer = self.client.get(f"{self.url}/api/v1/{path}", params=said).json()
         assert answer["status"] == "success", (said, answer)
         return answer["data"]
 
@@ -112,6 +113,7 @@ class Prometheus:
 
     def stop(self) -> None:
         """End it."""
+        self.client.close()
         if self.process is not None:
             self.process.kill()
             self.process.wait()
