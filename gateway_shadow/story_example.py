@@ -20,7 +20,7 @@ STORY: dict[str, Any] = {
         "check_id": "chk-6f0c21",
     },
     "received_at": "2026-05-01T10:37:00Z",
-    "position": {"partition": 0, "offset": 2, "index": 0},
+    "position": {"topic_id": "Zm9yLWV4YW1wbGU", "partition": 0, "offset": 2, "index": 0},
     "repeats": 0,
     "attribution": {
         "known": ["team", "employee", "workflow"],

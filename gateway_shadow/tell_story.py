@@ -33,7 +33,7 @@ class Story(BaseModel):
 
     event: dict[str, Any]
     received_at: str | None
-    position: dict[str, int] | None
+    position: dict[str, str | int | None] | None
     repeats: int
     attribution: dict[str, Any]
     decision: dict[str, Any] | None
