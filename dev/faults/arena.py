@@ -58,12 +58,17 @@ class System(Protocol):
 
 @dataclass
 class Servers:
-    """A Kafka and a Redis of this run. ``proxy`` stands between workers and Redis."""
+    """A Kafka and a Redis of this run. ``proxy`` stands before Redis, for those who are to find it slow."""
 
     kafka: KafkaProcess
     redis: RedisProcess
     proxy: Proxy
     folder: Path
+
+    @property
+    def slow_url(self) -> str:
+        """Redis behind the proxy."""
+        return f"redis://127.0.0.1:{self.proxy.port}/0"
 
 
 @dataclass

@@ -50,6 +50,7 @@ class Act(NamedTuple):
     before: Callable[[Bench], object] = lambda bench: None
     needs_sql: bool = False
     needs_clock: bool = False
+    slow_line: bool = False
 
 
 def _kill(bench: Bench) -> None:
@@ -131,7 +132,7 @@ ACTS: Mapping[str, Act] = {
     "redis_flush": Act(_flush),
     "redis_restart": Act(_stop_redis, _start_redis),
     "redis_stall": Act(lambda bench: bench.on.redis.pause(), lambda bench: bench.on.redis.resume()),
-    "redis_slow": Act(lambda bench: _delay(bench, 0.05), lambda bench: _delay(bench, 0.0)),
+    "redis_slow": Act(lambda bench: _delay(bench, 0.05), lambda bench: _delay(bench, 0.0), slow_line=True),
     "redis_old_snapshot": Act(_set_back, before=_keep),
     "redis_out_of_memory": Act(lambda bench: _limit(bench, 1_000_000), lambda bench: _limit(bench, 0)),
     "kafka_stop": Act(lambda bench: bench.on.kafka.kill(), lambda bench: begin_again(bench.on.kafka)),
@@ -183,6 +184,7 @@ def _held_against(guarded: Guarded, crowd: Crowd, held_s: float) -> Overshoot:
 @contextmanager
 def _bench(act: Act, on: Servers, folder: Path) -> Iterator[Bench]:
     clock = Clock(folder) if act.needs_clock else None
+    redis_url = on.slow_url if act.slow_line else on.redis.url
     sql = None
     guarded = None
     try:
@@ -191,7 +193,7 @@ def _bench(act: Act, on: Servers, folder: Path) -> Iterator[Bench]:
             sql = PostgresProcess(folder / "sql", postgres_programs(folder / "sql-setup.log", silent))
             sql.start()
             sql.wait_ready(60)
-        guarded = Guarded(on, folder, sql.url() if sql else None, clock.environment if clock else {})
+        guarded = Guarded(on, redis_url, folder, sql.url() if sql else None, clock.environment if clock else {})
         yield Bench(guarded, on, sql, clock)
     finally:
         if guarded is not None:

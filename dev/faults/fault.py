@@ -10,7 +10,8 @@ from dev.faults.load import Span, up_to_now
 @dataclass(frozen=True, slots=True)
 class Fault:
     """``inject`` sends the whole load and does the fault meanwhile. ``span``: when the calls were made, by the seed.
-    ``all_on_time``: whether no call is late. ``clocked``: workers have a clock that can be set. ``fits_obvious``:
+    ``all_on_time``: whether no call is late. ``clocked``: workers have a clock that can be set. ``slow_line``: workers
+    reach Redis by the proxy. ``fits_obvious``:
     whether the obvious design can be put through the same."""
 
     name: str
@@ -21,6 +22,7 @@ class Fault:
     all_on_time: bool = True
     clocked: bool = False
     small_disk: bool = False
+    slow_line: bool = False
     fits_obvious: bool = True
     why_not: str = ""
 

@@ -43,8 +43,9 @@ def _capped(mode: str) -> Policy:
 class Guarded:
     """A tenant two of whose policies are enforced: one that is closed where a fault meets it, one that is open."""
 
-    def __init__(self, on: Servers, folder: Path, store_url: str | None, environment: Mapping[str, str]) -> None:
-        redis_url = f"redis://127.0.0.1:{on.proxy.port}/0"
+    def __init__(
+        self, on: Servers, redis_url: str, folder: Path, store_url: str | None, environment: Mapping[str, str]
+    ) -> None:
         self.world = World(on.kafka.bootstrap, redis_url, folder)
         topics = self.world.topics
         self.world.broker.create([topics.enforcements, topics.reviews, topics.reconciliations])

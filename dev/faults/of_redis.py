@@ -78,7 +78,7 @@ LOSSES = (
         "redis_stall", "Redis accepts and does not answer",
         lasting(lambda arena: arena.servers.redis.pause(), lambda arena: arena.servers.redis.resume(), AWAY_S),
     ),
-    Fault("redis_slow", "Redis answers 100 ms late", lasting(_slow, _fast, AWAY_S)),
+    Fault("redis_slow", "Redis answers 100 ms late", lasting(_slow, _fast, AWAY_S), slow_line=True),
     Fault("redis_old_snapshot", "Redis set back to an old snapshot", _old_snapshot),
     Fault("redis_out_of_memory", "Redis refuses writes: out of memory", lasting(_fill, _free, AWAY_S)),
 )  # fmt: skip

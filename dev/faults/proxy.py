@@ -29,13 +29,24 @@ class Proxy:
         await asyncio.gather(self._pass(reader, back), self._pass(there, writer))
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Latency, and no narrower a line: what comes later waits beside what came before, not behind it."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        delivering = asyncio.create_task(self._deliver(under_way, writer))
         with contextlib.suppress(OSError):
             while data := await reader.read(BYTES):
-                if self.delay_s:
-                    await asyncio.sleep(self.delay_s)
+                under_way.put_nowait((self._loop.time() + self.delay_s, data))
+        under_way.put_nowait((0.0, b""))
+        await delivering
+
+    async def _deliver(self, under_way: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, RuntimeError):
+            while True:
+                due_s, data = await under_way.get()
+                if not data:
+                    break
+                await asyncio.sleep(max(0.0, due_s - self._loop.time()))
                 writer.write(data)
                 await writer.drain()
-        with contextlib.suppress(OSError, RuntimeError):
             writer.close()
 
     def close(self) -> None:

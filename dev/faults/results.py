@@ -78,6 +78,13 @@ class Results:
                 found.append(Result(fault=fault, seed=seed, ours=ours, obvious=obvious, enforced=enforced))
         return found
 
+    def enforced_of(self, fault: str) -> dict[int, Overshoot]:
+        """By seed, what enforcing came to under a fault."""
+        files = self.folder.glob(f"{fault}-*-enforced.json")
+        found = {int(file.stem.split("-")[-2]): file for file in files}
+        parts = {seed: self._find(fault, seed, "enforced", Overshoot) for seed in sorted(found)}
+        return {seed: part for seed, part in parts.items() if part is not None}
+
 
 def line(fault: Fault, results: Sequence[Result]) -> dict[str, Any]:
     """A fault in the closing object: all seeds together, and the obvious design beside it."""

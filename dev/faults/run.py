@@ -133,9 +133,9 @@ def made_anew(on: Servers) -> Path:
 
 
 def _arena(fault: Fault, system: Ours | Obvious, on: Servers, load: list[Batch], folder: Path) -> Arena:
-    """The arena: workers reach Redis through the proxy, and see the clock where it is set."""
+    """The arena: workers reach Redis by the proxy, and see the clock, where the fault needs it."""
     arena = Arena(system, on, load)
-    system.environment = {"SPENDGATE_REDIS": f"redis://127.0.0.1:{on.proxy.port}/0"}
+    system.environment = {"SPENDGATE_REDIS": on.slow_url} if fault.slow_line else {}
     if fault.clocked:
         arena.given_clock = Clock(folder)
         system.environment |= arena.clock.environment

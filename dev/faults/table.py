@@ -45,8 +45,10 @@ def _lines(folder: Path) -> Iterator[str]:
         elif not FAULTS[name].fits_obvious:
             yield f"| obvious design | {FAULTS[name].why_not} |"
     yield f"\n{ENFORCED_HEAD}"
-    for name, of in found.items():
-        yield from (_enforced(FAULTS[name], each.seed, each.enforced) for each in of if each.enforced is not None)
+    for name, fault in FAULTS.items():
+        of_sizes = (Results(folder, size).enforced_of(name) for size in sizes)
+        for seed, part in next((parts for parts in of_sizes if parts), {}).items():
+            yield _enforced(fault, seed, part)
     if missing := [name for name in FAULTS if name not in found]:
         yield f"\nNot run yet: {', '.join(f'`{name}`' for name in missing)}."
 
