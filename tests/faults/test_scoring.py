@@ -52,14 +52,14 @@ def test_what_was_spent_over_enforced_caps_stands_in_the_line_beside_the_obvious
 def test_the_table_is_written_between_its_marks_alone(tmp_path: Path) -> None:
     results, page = Results(tmp_path, 100), tmp_path / "faults.md"
     results.keep("kill_worker", 1, "ours", CLEAN)
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    page.write_text(f"before\n{BEGIN}\nfigures of before\n{END}\nafter\n")
     Results(tmp_path, 10).keep("redis_flush", 1, "ours", CLEAN)
     write(page, tmp_path)
     write(page, tmp_path)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "old" not in text
+    assert "figures of before" not in text
     assert (text.count("(`kill_worker`"), text.count("(`redis_flush`")) == (1, 1)
 
 
