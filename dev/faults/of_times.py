@@ -12,6 +12,9 @@ from dev.faults.load import ZONE, Batch, Span
 
 BERLIN = ZoneInfo(ZONE)
 STEPS_S = (3600.0, -3600.0, 86400.0, 0.0)
+REPEATS_KNOWN = timedelta(hours=22)
+"""The length of a load that lies in the past, within the 24 hours for which a repeat is known: beyond them it is a new
+call by the law, and plain sums count each call once."""
 DRIFT = 0.02
 """Seconds a second, beside what has drifted so far."""
 DRIFTS, DRIFT_STEP_S = 40, 15.0
@@ -69,13 +72,13 @@ def _drift(arena: Arena) -> None:
 
 def _dst(seed: int) -> Span:
     """Around the day in March that has 23 hours by odd seeds, the day in October that has 25 by even ones."""
-    start = datetime(2026, 3, 28, 12, tzinfo=BERLIN) if seed % 2 else datetime(2026, 10, 24, 12, tzinfo=BERLIN)
-    return Span(start.astimezone(UTC), timedelta(hours=48), dated=True)
+    start = datetime(2026, 3, 28, 20, tzinfo=BERLIN) if seed % 2 else datetime(2026, 10, 24, 20, tzinfo=BERLIN)
+    return Span(start.astimezone(UTC), REPEATS_KNOWN, dated=True)
 
 
 def _month_end(seed: int) -> Span:
     start = datetime(2026, 1, 31, 12, tzinfo=BERLIN)
-    return Span(start.astimezone(UTC), timedelta(hours=24), dated=True)
+    return Span(start.astimezone(UTC), REPEATS_KNOWN, dated=True)
 
 
 def _backfill(seed: int) -> Span:
