@@ -146,9 +146,10 @@ class Load:
         client.post("/v1/check", json={"team": "red", "estimate_nano_usd": 1})
         if self.spends.is_set():
             self.made += 1
-            cost = DOLLAR // (50 if self.made % 10 == 0 else 100)
+            # What is enforced denies red's; a call that is only to be reviewed is of another team.
+            team, cost = ("blue", DOLLAR // 50) if self.made % 10 == 0 else ("red", DOLLAR // 100)
             event = call(TENANT, f"load-{self.made}", datetime.now(UTC), cost)
-            body = {"id": event.id, "source": "load", "time": event.time.isoformat(), "team": "red", "model": "gpt",
+            body = {"id": event.id, "source": "load", "time": event.time.isoformat(), "team": team, "model": "gpt",
                     "vendor": "openai", "cost_nano_usd": cost}  # fmt: skip
             client.post("/v1/events", json=body)
 
