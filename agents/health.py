@@ -67,6 +67,11 @@ class Health:
         now = self.clock()
         return [(dependency, now - since) for since, dependency in self._retrying.values()]
 
+    def away(self) -> set[str]:
+        """What does not answer, as far as is known: seen so, or waited for."""
+        away = {name for name, reachable in self._reachable.items() if not reachable}
+        return away | {dependency for _, dependency in self._retrying.values()}
+
     def faults(self) -> list[str]:
         """Why the worker should be restarted; empty if it should not."""
         stalled_s = self.stalled_s()
@@ -75,9 +80,7 @@ class Health:
     def obstacles(self) -> list[str]:
         """Why the worker is not ready; empty if it is."""
         found = [] if self.joined else ["not assigned by the group yet"]
-        away = {name for name, reachable in self._reachable.items() if not reachable}
-        away |= {dependency for _, dependency in self._retrying.values()}
-        found += [f"{name} unreachable" for name in sorted(away)]
+        found += [f"{name} unreachable" for name in sorted(self.away())]
         now = self.clock()
         late = sorted(p for p, (since, _) in self._retrying.items() if now - since > LONG_RETRY_S)
         return found + [f"partition {p} in a long retry" for p in late]

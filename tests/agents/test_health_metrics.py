@@ -23,6 +23,10 @@ def test_partitions_that_wait_are_told_by_what_they_wait_for_until_they_have_rec
     assert (value("ready"), value("partitions"), value("lag_messages")) == (1, 3, 7)
     assert [value("waiting_partitions", dependency=each) for each in DEPENDENCIES] == [0, 0, 0, 0]
     health.retrying(0, "store")
+    health.saw("broker", reachable=False)
+    health_metrics.tell(health)
+    assert [value("away", dependency=each) for each in DEPENDENCIES] == [1, 1, 0, 0]
+    health.saw("broker", reachable=True)
     now[0] = 5.0
     health.retrying(1, "store")
     health.retrying(2, "broker")
