@@ -44,6 +44,8 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
     policy = check_bytes(POLICY.encode(), "body")[0][0].policy
     with made.changes().of(TENANT, "eda") as change:
         found = policies.create(change, policy, POLICY)
+        other = POLICY.replace("capped", "other")  # decisions of the history name it
+        policies.create(change, check_bytes(other.encode(), "body")[0][0].policy, other)
         asked = stagings.submit(change, "capped", found.latest.hash, "there is no history yet")
         jobs.start(change, policy, '{"sweep":"cap=5:50:5"}', is_stored=True)
     with made.changes().of(TENANT, "amy") as change:
