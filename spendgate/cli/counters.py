@@ -92,18 +92,24 @@ def _encoded(found: object) -> str:
 @contextmanager
 def told_of_counters() -> Iterator[None]:
     """What can go wrong, as one line and an exit code."""
-    with one_line_errors():
-        try:
-            import agents  # noqa: F401 - service folders are in a checkout and the image, and in no wheel
-            import window_counters  # noqa: F401
-        except ImportError:
-            raise Failure("counters: expected a checkout or the image of Spendgate; the wheel alone cannot") from None
-        from spendgate.cli.counters_run import told
+    with one_line_errors(), counter_failures():
+        yield
 
-        try:
-            with told():
-                yield
-        except KeyboardInterrupt:
-            raise Failure("interrupted", INTERRUPTED) from None
-        except ImportError:
-            raise Failure("expected Spendgate's services; run: make setup", NEEDED) from None
+
+@contextmanager
+def counter_failures() -> Iterator[None]:
+    """What can go wrong, as a Failure: for who goes on after it."""
+    try:
+        import agents  # noqa: F401 - service folders are in a checkout and the image, and in no wheel
+        import window_counters  # noqa: F401
+    except ImportError:
+        raise Failure("counters: expected a checkout or the image of Spendgate; the wheel alone cannot") from None
+    from spendgate.cli.counters_run import told
+
+    try:
+        with told():
+            yield
+    except KeyboardInterrupt:
+        raise Failure("interrupted", INTERRUPTED) from None
+    except ImportError:
+        raise Failure("expected Spendgate's services; run: make setup", NEEDED) from None

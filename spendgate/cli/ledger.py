@@ -222,9 +222,9 @@ def _utc(at: datetime | None) -> datetime | None:
 def topic_offsets_of(bootstrap: str | None) -> "dict[TableName, dict[Source, Offsets]]":
     """What the broker says of the topics behind the tables. Raises Failure."""
     from spendgate.cli.endpoints import kafka_bootstrap
-    from spendgate.cli.say import told_clearly
+    from spendgate.cli.say import kafka_failures
 
-    with told_clearly():
+    with kafka_failures():
         from spendgate.cli.kafka_offsets import topic_offsets
         from spendgate.model.topics import load_topics
 

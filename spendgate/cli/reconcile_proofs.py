@@ -11,7 +11,7 @@ from msgspec import DecodeError
 
 from spendgate.cli.endpoints import Failure
 from spendgate.cli.reconcile_bill import BillOptions, compared_bill
-from spendgate.cli.say import FOUND, USAGE, notice, told_clearly
+from spendgate.cli.say import FOUND, USAGE, kafka_failures, notice
 from spendgate.ledger.check_rows import read_check
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import TableName
@@ -110,7 +110,7 @@ def waivers(given: Sequence[str]) -> Mapping[CriterionName, str]:
 def _published(bootstrap: str | None) -> dict[str, Policy]:
     from spendgate.cli.endpoints import kafka_bootstrap
 
-    with told_clearly():
+    with kafka_failures():
         from spendgate.cli.kafka_client import TopicReader
         from spendgate.model.announcement import Board
         from spendgate.model.topics import load_topics
@@ -130,9 +130,9 @@ def _offsets(bootstrap: str | None) -> dict[TableName, dict[Source, Offsets]]:
 
 def counters_of(bootstrap: str | None, redis: str | None, ledger: str | None, tenant: str) -> "CountersResult":
     """A tenant's counters in Redis against the replayed sums. Raises Failure."""
-    from spendgate.cli.counters import asked, told_of_counters
+    from spendgate.cli.counters import asked, counter_failures
 
-    with told_of_counters():
+    with counter_failures():
         from spendgate.cli.counters_run import verified
 
         return verified(asked(bootstrap, redis, ledger), tenant, ())
@@ -160,7 +160,7 @@ def _of_lines(lines: Iterable[bytes]) -> Iterator[Check]:
 def _published_checks(bootstrap: str | None) -> Iterator[Check]:
     from spendgate.cli.endpoints import kafka_bootstrap
 
-    with told_clearly():
+    with kafka_failures():
         from spendgate.cli.kafka_client import TopicReader
         from spendgate.model.topics import load_topics
 

@@ -40,19 +40,25 @@ def told_without_kafka() -> Iterator[None]:
 @contextmanager
 def told_clearly() -> Iterator[None]:
     """Turn what can go wrong with files and Kafka into one line and an exit code, never a stack trace."""
-    with one_line_errors():
-        try:
-            from spendgate.cli.kafka_client import KafkaAway
-            from spendgate.model.topics import TopicsError
-        except ImportError:
-            raise Failure("expected Kafka's client; run: pip install 'spendgate[services]'") from None
-        try:
-            yield
-        except KafkaAway as error:
-            raise Failure(str(error), NEEDED) from None
-        except (InputError, TopicsError) as error:
-            raise Failure(str(error), USAGE) from None
-        except OSError as error:
-            raise Failure(f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE) from None
-        except KeyboardInterrupt:
-            raise Failure("interrupted", INTERRUPTED) from None
+    with one_line_errors(), kafka_failures():
+        yield
+
+
+@contextmanager
+def kafka_failures() -> Iterator[None]:
+    """Turn what can go wrong with files and Kafka into a Failure: for who goes on after it."""
+    try:
+        from spendgate.cli.kafka_client import KafkaAway
+        from spendgate.model.topics import TopicsError
+    except ImportError:
+        raise Failure("expected Kafka's client; run: pip install 'spendgate[services]'") from None
+    try:
+        yield
+    except KafkaAway as error:
+        raise Failure(str(error), NEEDED) from None
+    except (InputError, TopicsError) as error:
+        raise Failure(str(error), USAGE) from None
+    except OSError as error:
+        raise Failure(f"{error.filename or 'file'}: {error.strerror or 'cannot be used'}", USAGE) from None
+    except KeyboardInterrupt:
+        raise Failure("interrupted", INTERRUPTED) from None

@@ -14,7 +14,7 @@ from tests.docs.pages import PAGES, blocks, code, prose, spoken, target_of, text
 
 _COMMANDS = commands()
 _GROUPS = {name.rsplit(" ", cut)[0] for name in _COMMANDS for cut in range(1, name.count(" ") + 1)}
-_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (CHECKOUT / "Makefile").read_text(), flags=re.MULTILINE))
+_TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (CHECKOUT / "Makefile").read_text(), flags=re.MULTILINE))
 _ADDRESSES = {
     re.sub(r"{[^}]*}", "{}", str(route.path))
     for each in (*ROUTES, *BY_PROVIDER)
@@ -23,7 +23,7 @@ _ADDRESSES = {
 }
 """What the door answers; its document leaves some out."""
 _ROUTE = re.compile(r"(?<![\w.])/v1/[\w/{}.-]*\w}?(?!\.\.\.)")
-_MAKE = re.compile(r"(?:^|\$ |`)make ([a-z][a-z-]*)", re.MULTILINE)
+_MAKE = re.compile(r"(?:^|\$ |`)make ([a-z][a-z0-9-]*)", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _MADE = {f"docs/reference/{name}.md" for name in ("policy", "api", "command")} | {
     f"docs/pictures/{name}.svg" for name in pictures.all_of_them()
