@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from spendgate.model.topics import load_topics
+
 STORY: dict[str, Any] = {
     "event": {
         "id": "run-42-call-7",
@@ -34,7 +36,7 @@ STORY: dict[str, Any] = {
         "event_id": "run-42-call-7",
         "event_time": "2026-05-01T10:37:00Z",
         "decided_at": "2026-05-01T10:37:00.213000Z",
-        "position": {"topic": "spend.events", "partition": 0, "offset": 2, "index": 0},
+        "position": {"topic": load_topics().events.name, "partition": 0, "offset": 2, "index": 0},
         "verdict": "approve",
         "engine_version": "2+tzdata.2026.6",
         "judged": {"rules": 2, "set": "c28b265df0cabac51803acd666253283"},

@@ -10,6 +10,7 @@ from policy_store.signing import Signer
 from spendgate.model.decision import Position
 from spendgate.model.reconciliation import Calls, Interval, Reconciliation, SourceRead, StagingSeen
 from spendgate.model.reconciliation_parts import BillResult, Bucket, CountersPart, CountersResult, Lag, LedgerResult
+from spendgate.model.topics import load_topics
 from spendgate.reconcile.criteria import Measured, criteria, outcome
 from spendgate.reconcile.gate import Subject
 from spendgate.reconcile.gate_rules import GateRules
@@ -40,13 +41,13 @@ def _passing(of: Subject, rules: GateRules, now: datetime) -> Reconciliation:
     found = criteria(_measured(), rules.thresholds, {})
     seen = StagingSeen(
         staging=of.staging, policy=of.policy.metadata.name, hash=of.hash, stage="shadow",
-        position=Position("spend.events", 0, 7, 0), begun_at=now - SEEN,
+        position=Position(load_topics().events.name, 0, 7, 0), begun_at=now - SEEN,
     )  # fmt: skip
     return Reconciliation(
         tenant=of.tenant, policy=of.policy.metadata.name, staging=of.staging, outcome=outcome(found), criteria=found,
         thresholds=rules.thresholds, asked=Interval(), observed=Interval(from_=now - SEEN, to=now),
         calls=Calls(replayed=_CALLS, matched=_CALLS, repeated=0, differing_at_most_ppb=600_000), stagings=(seen,),
-        sources=(SourceRead(topic="spend.events", topic_id="t", partition=0, first=0, last=99, decided=99),),
+        sources=(SourceRead(topic=load_topics().events.name, topic_id="t", partition=0, first=0, last=99, decided=99),),
         ledger=LedgerResult(lacking=0, behind=0), settings=of.settings.model_dump(), engine_version=of.engine_version,
         ledger_versions={"events": 7, "decisions": 5}, price_book_hash="1" * 64,
     )  # fmt: skip

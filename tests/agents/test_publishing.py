@@ -50,7 +50,7 @@ class Producer:
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, asyncio.Future[None]]] = []
 
-    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int | None) -> Any:
+    async def send(self, topic: str, value: bytes, *, key: bytes | None, partition: int | None, headers: Any) -> Any:
         if value == b"too large":
             raise MessageSizeTooLargeError
         self.sent.append((value, asyncio.get_running_loop().create_future()))
