@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -35,11 +36,13 @@ class WouldBe:
 
 @dataclass(frozen=True)
 class Facts:
-    """All of a run. ``stories``: three calls as the door tells them. ``checks``: what agents that asked were told."""
+    """All of a run. ``until``: when its day ends. ``stories``: three calls as the door tells them. ``checks``: what
+    agents that asked were told."""
 
     chosen: Chosen
     tenant: str
     seed: int
+    until: datetime
     url: str
     history: int
     records: int
@@ -65,6 +68,7 @@ class Facts:
         agreement, study = self.agreement, self.study
         return {
             "vertical": self.chosen.name, "synthetic": True, "tenant": self.tenant, "seed": self.seed,
+            "until": self.until.isoformat(),
             "history": self.history, "records": self.records, "cases": self.cases,
             "decisions": len(self.tally.decisions),
             "missing": agreement.missing, "duplicated": agreement.duplicated,

@@ -114,7 +114,8 @@ def _played(wish: VerticalWish, found: Chosen, house: House, console: Console) -
         told = stories(reader, known, show.tally)
     calls = [event for event in known if event.kind == "call"]
     return Facts(
-        found, house.tenant, wish.seed, house.url, before, len(events), len({call.project for call in calls}), staged,
+        found, house.tenant, wish.seed, now, house.url, before, len(events), len({call.project for call in calls}),
+        staged,
         show.tally, sender.would_be, situations(known, show.tally.decisions.values()), would_be(known, show.tally),
         budget_tree(home() / "ledger", house.tenant, found.policies, calls), told, agreement, studied,
         time.monotonic() - begun,

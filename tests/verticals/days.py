@@ -50,27 +50,27 @@ def priced(events: list[Event]) -> list[Event]:
     return list(price_events(events, book(), "missing", PriceTally()))
 
 
-def judged_day(name: str, seed: int) -> Judged:
-    """The day of a seed under the vertical's own policies, all of them staged before it."""
+def judged_day(name: str, seed: int, end: datetime = END) -> Judged:
+    """The day of a seed that ends at ``end``, under the vertical's own policies, all of them staged before it."""
     found = chosen(name)
-    events = priced([step.event for step in live_day(found.vertical, TENANT, seed, END)])
-    replay = _staged(found)
+    events = priced([step.event for step in live_day(found.vertical, TENANT, seed, end)])
+    replay = _staged(found, end)
     calls = Calls()
     for offset, event in enumerate(events):
-        calls.add_message(offset, time_ms(END), [0], [event])
+        calls.add_message(offset, time_ms(end), [0], [event])
     return Judged(events, {each.event_id: each for each in replay.pass_calls(TENANT, calls)})
 
 
-def _staged(found: Chosen) -> LogReplay:
+def _staged(found: Chosen, end: datetime) -> LogReplay:
     policies = {policy_hash(policy): policy for policy in found.policies}
-    replay = LogReplay(Source("spend.events", "topic", 0), policies, END)
-    changes = [Activation(kind="activation", id="settings", tenant=TENANT, time=END, action="settings",
+    replay = LogReplay(Source("spend.events", "topic", 0), policies, end)
+    changes = [Activation(kind="activation", id="settings", tenant=TENANT, time=end, action="settings",
                           settings=SettingsChange(reasons="all"))]  # fmt: skip
     changes += [
-        Activation(kind="activation", id=f"stage-{at}", tenant=TENANT, time=END, action="stage", staging=f"stg-{at}",
+        Activation(kind="activation", id=f"stage-{at}", tenant=TENANT, time=end, action="stage", staging=f"stg-{at}",
                    policy=policy.metadata.name, hash=digest)
         for at, (digest, policy) in enumerate(policies.items())
     ]  # fmt: skip
     for offset, change in enumerate(changes, -len(changes)):
-        replay.pass_activation(change, offset, time_ms(END))
+        replay.pass_activation(change, offset, time_ms(end))
     return replay
