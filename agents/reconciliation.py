@@ -138,13 +138,18 @@ class Reconciler:
             view = flags.read_flags(connection)
         for tenant in view.stagings:
             try:
-                is_equal = self.counters(tenant).equal
+                is_equal = self._compared(tenant).equal
             except Failure as error:
                 log.warning("counters cannot be compared: %s", error)
                 continue
             if not is_equal:
-                UNEQUAL.inc()
                 self.round([each for each in self._live() if each.tenant == tenant])
+
+    def _compared(self, tenant: str) -> CountersResult:
+        found = self.counters(tenant)
+        if not found.equal:
+            UNEQUAL.inc()
+        return found
 
     def round(self, live: Iterable[Staging]) -> None:
         """Reconcile each of these stagings, and record it; what cannot be is said, and the others are. Raises
@@ -184,7 +189,7 @@ class Reconciler:
             thresholds=thresholds,
             verified=verify(ledger, offsets),
             offsets_at_ms=self.changes.now_ms(),
-            counters=self.counters(wanted.tenant),
+            counters=self._compared(wanted.tenant),
             bill=self._bill(ledger, wanted, thresholds),
             estimates=estimates(recorded_checks(ledger, wanted.tenant), ledger, wanted) if has_checks else None,
         )
