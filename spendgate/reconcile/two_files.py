@@ -48,18 +48,21 @@ def ledger_of(files: TwoFiles, tenant: str | None, policies: Mapping[str, Policy
     """
     table, seen = LedgerTable(folder), Seen(policies)
     tenant = _write_decisions(table, files.decisions, tenant, seen)
-    steps = list(seen.steps()) if files.activations is None else []
-    source, received = _write_events(table, files.events, tenant, [step.call for step in steps])
+    told = None if files.activations is None else _told(files.activations, tenant)
+    steps = list(seen.steps()) if told is None else []
+    until = max((each.place.offset or 0 for each in told or ()), default=0)
+    source, received = _write_events(table, files.events, tenant, [step.call for step in steps], until)
     if steps and steps[0].offset < 0:
         raise InputError("events: expected those from the beginning of the log: something was staged before them")
-    begun = [_activation(step, source, tenant, received.get(step.call, EPOCH)) for step in steps]
-    if files.activations is not None:
-        with files.activations.open("rb") as lines:
-            begun = list(read_activations(lines, tenant))
-    for each in begun:
+    for each in told or [_activation(step, source, tenant, received.get(step.call, EPOCH)) for step in steps]:
         at = each.place.offset or 0
         table.append("activations", [activation_batch_of([each])], source, at, first_offset=0)
     return Ledger.open(folder), tenant
+
+
+def _told(path: Path, tenant: str) -> list[PlacedActivation]:
+    with path.open("rb") as lines:
+        return list(read_activations(lines, tenant))
 
 
 def _activation(step: Step, source: tuple[str, int], tenant: str, at: datetime) -> PlacedActivation:
@@ -106,9 +109,10 @@ def _one_of(found: set[str], wanted: str | None) -> str | None:
 
 
 def _write_events(
-    table: LedgerTable, path: Path, tenant: str, calls: Sequence[int]
+    table: LedgerTable, path: Path, tenant: str, calls: Sequence[int], until: int
 ) -> tuple[tuple[str, int], dict[int, datetime]]:
     """Those of one tenant that stood in a log; whose partition, and when the broker took the records at some offsets.
+    The ledger covers the log to ``until`` at least: an activation may stand behind the last event.
 
     Raises InputError where they are of several partitions: a tenant has one.
     """
@@ -128,7 +132,7 @@ def _write_events(
         held = held.filter(pc.invert(whole))
     if source is None:
         raise InputError("events: expected some of the log, with their positions, of the tenant that is asked for")
-    _append(table, held, source, held["offset"][-1].as_py())
+    _append(table, held, source, max(until, held["offset"][-1].as_py()))
     return source, received
 
 

@@ -1,5 +1,6 @@
 """Two exported files and the policies say what the ledger itself says, with no server and no ledger."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from spendgate.cli.main import app
 from spendgate.model.activation import Action, Activation
 from spendgate.model.canonical import policy_hash
+from spendgate.model.decision import Decision
 from spendgate.model.event import Event
 from spendgate.model.reconciliation import decode_reconciliation
 from spendgate.reconcile.asked import Wanted
@@ -19,6 +21,7 @@ from spendgate.reconcile.run import reconcile
 from spendgate.reconcile.two_files import TwoFiles, ledger_of
 from tests.engine.evaluate import evaluate
 from tests.engine.scenes import TENANT, budget, call, examples, log_of, policy
+from tests.oracle.documents import Record
 from tests.reconcile.test_command import files, run
 from tests.reconcile.test_reconcile import CAPPED, OTHER, begun, busy, reconciled, shifted, with_sums, write
 from tests.strategies import Log, logs
@@ -53,6 +56,13 @@ def test_two_files_say_what_the_ledger_says(tmp_path: Path, ending: str, is_alte
     assert (found.calls.replayed, len(found.differences)) == (40, 2 if is_altered else 0)
 
 
+def of_tenant(
+    tenant: str, records: Iterable[Record], decisions: Iterable[Decision]
+) -> tuple[list[Record], list[Decision]]:
+    """What a tenant's own files can know of a log: how far other tenants' records have taken it they cannot."""
+    return [each for each in records if each.body.tenant == tenant], [d for d in decisions if d.tenant == tenant]
+
+
 @examples(5)
 @given(logs(messages=14))
 def test_files_of_any_log_say_what_its_ledger_says(log: Log) -> None:
@@ -64,7 +74,8 @@ def test_files_of_any_log_say_what_its_ledger_says(log: Log) -> None:
             two = exported(folder / "ledger", folder, "jsonl", tenant)
             read, found = ledger_of(two, tenant, log.documents, folder / f"read-{tenant}")
             assert found == tenant
-            mine, whole = (reconcile(each, log.documents, Wanted(tenant)) for each in (read, ledger))
+            alone = write(folder / f"alone-{tenant}", *of_tenant(tenant, log.records, owed.values()))
+            mine, whole = (reconcile(each, log.documents, Wanted(tenant)) for each in (read, alone))
             assert (mine.calls, mine.differences, mine.windows) == (whole.calls, whole.differences, whole.windows)
 
 
