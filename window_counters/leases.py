@@ -10,9 +10,6 @@ from window_counters.protocol import Mark, PartitionId
 from window_counters.scripts import Script
 from window_counters.wire import Call, unpack_mark
 
-TAKEOVER_MS = 10_000
-"""How old another agent's last beat may be for the next one to go on from it."""
-
 
 class Beat(NamedTuple):
     """A heartbeat's answer. ``why``: reservations are in doubt until ``safe_from_ms``; empty where this beat did not
@@ -41,7 +38,7 @@ class Leases:
     async def beat(self, partition: PartitionId, agent: str, last: int, longest_ms: int) -> Beat:
         """Say that ``agent`` grants the partition's leases. ``last``: the number of its last beat, 0 before any."""
         keys = keys_of(partition)
-        args = [agent.encode(), b"%d" % last, b"%d" % longest_ms, b"%d" % TAKEOVER_MS]
+        args = [agent.encode(), b"%d" % last, b"%d" % longest_ms]
         with translated():
             reply = await self._beat(self._client, Call([keys.mark, keys.beat], args))
         now_ms, number, safe_from_ms, run_id, mark, why = reply

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from spendgate.engine.names import Window
 from tests.counters.conftest import KINDS, Fresh, Servers
+from window_counters.keys import keys_of
 from window_counters.leases import Beat, Leases
 from window_counters.protocol import Change, Look, Mark, PartitionId, Read
 from window_counters.redis_store import RedisStore
@@ -208,6 +209,20 @@ async def test_a_beat_that_was_set_back_is_a_loss_and_another_agent_goes_on_wher
     assert not await Leases(store.client).grant(partition, TENANT, AGENT, second.number, {"day": b"{}"})
     restored = await Leases(store.client).beat(partition, "two", 2, LONGEST_MS)
     assert restored.why == "an older state"
+
+
+@pytest.mark.parametrize(("shift_ms", "why"), [(-86_400_000, ""), (86_400_000, "a clock set back")])
+@pytest.mark.asyncio
+async def test_an_agent_that_comes_back_after_any_time_goes_on_and_a_clock_set_back_is_a_loss(
+    store: RedisStore, partition: PartitionId, shift_ms: int, why: str
+) -> None:
+    first = await Leases(store.client).beat(partition, AGENT, 0, 0)
+    text = json.loads(await store.client.execute_command("GET", keys_of(partition).beat))
+    moved = json.dumps({**text, "at_ms": text["at_ms"] + shift_ms})
+    await store.client.execute_command("SET", keys_of(partition).beat, moved)
+    back = await Leases(store.client).beat(partition, "two", 0, LONGEST_MS)
+    assert (back.why, back.number) == (why, first.number + 1)
+    assert back.safe_from_ms == (back.now_ms + LONGEST_MS if why else first.safe_from_ms)
 
 
 @pytest.mark.asyncio

@@ -4,7 +4,6 @@
 -- ARGV[1]  the agent's name
 -- ARGV[2]  the number of its last beat; 0 for the first
 -- ARGV[3]  how long the longest reservation is kept, in milliseconds
--- ARGV[4]  how old another agent's beat may be for this one to go on from it, in milliseconds
 -- Returns {now_ms, number, safe_from_ms, run_id, mark, why}: why reservations are in doubt until safe_from_ms, '' where
 -- they were not put in doubt by this beat. 'fenced': another agent beats, and nothing was done.
 
@@ -24,8 +23,8 @@ elseif found.agent == agent and last > 0 then
   why = found.number == last and '' or 'an older state'
 elseif last > 0 then
   return {now_ms, found.number, safe_from_ms, run_id, redis.call('GET', KEYS[1]), 'fenced'}
-elseif now_ms - found.at_ms > tonumber(ARGV[4]) or now_ms < found.at_ms then
-  why = 'nobody looked'
+elseif now_ms < found.at_ms then
+  why = 'a clock set back'
 end
 if why ~= '' then
   safe_from_ms = now_ms + tonumber(ARGV[3])
