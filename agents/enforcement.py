@@ -62,12 +62,13 @@ class _Found(NamedTuple):
 @dataclass
 class _Partition:
     """What the agent knows of a partition: its last beat, when the counters were last level with the log (Redis's
-    clock), and what it holds leases for."""
+    clock), what it holds leases for, and since when what of that was not in the log (monotonic seconds)."""
 
     id: PartitionId
     number: int = 0
     fresh_ms: int = 0
     held: dict[Place, Enforced] = field(default_factory=dict)
+    missed_s: dict[Place, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -158,25 +159,44 @@ class EnforcementAgent:
 
     async def _renew(self, partition: _Partition, beat: Beat) -> None:
         # Nothing begins on counters that were never level with the log, or where a reservation may have been lost.
-        ready = partition.fresh_ms > 0 and beat.now_ms >= beat.safe_from_ms
+        ready, looked_s = partition.fresh_ms > 0 and beat.now_ms >= beat.safe_from_ms, self.clock()
         found = await self._looked_up(partition)
         wanted = {place: each for place, each in found.wanted.items() if ready or place in partition.held}
-        await self._take_back(partition, beat, found)
+        unsure = self._unsure(partition, found, looked_s)
+        await self._take_back(partition, beat, found, unsure)
         if wanted and not await self.actuator.grant(partition.id, beat, list(wanted.values()), partition.fresh_ms):
             self._lose(partition, FENCED)
             return
         self.teller.tell([self._told("granted", each) for place, each in wanted.items() if place not in partition.held])
-        told, partition.held = {place.tenant for place in (*wanted, *partition.held)}, wanted
+        told, partition.held = {place.tenant for place in (*wanted, *partition.held)}, wanted | unsure
         if wanted:
             with contextlib.suppress(StoreAway):  # it is noted in a later round
                 await asyncio.to_thread(self.flag.note_begun, list(wanted.values()))
         for tenant in told:
             await self.actuator.say(tenant, self.flag.words(tenant))
 
-    async def _take_back(self, partition: _Partition, beat: Beat, found: _Found) -> None:
+    def _unsure(self, partition: _Partition, found: _Found, looked_s: float) -> dict[Place, Enforced]:
+        """What is held and is not enforced by the counters' own document, while the flag was read before that: what
+        turned it off may have come through the log first."""
+        gone = {
+            place: each
+            for place, each in partition.held.items()
+            if place not in found.wanted and place not in found.off
+        }
+        partition.missed_s = {place: partition.missed_s.get(place, looked_s) for place in gone}
+        return {
+            place: each for place, each in gone.items()
+            if self.flag.why_not(*place) is None and self.flag.read_s <= partition.missed_s[place]
+        }  # fmt: skip
+
+    async def _take_back(
+        self, partition: _Partition, beat: Beat, found: _Found, unsure: Mapping[Place, Enforced]
+    ) -> None:
         """End at once what is off. What is on, but is not enforced by the counters' own document, has lost it: its
         lease ends by itself, so that nobody takes that for off."""
-        gone = {place: each for place, each in partition.held.items() if place not in found.wanted}
+        gone = {
+            place: each for place, each in partition.held.items() if place not in found.wanted and place not in unsure
+        }
         off = {place: why for place in gone if (why := self.flag.why_not(*place) or found.off.get(place)) is not None}
         if off:
             await self.actuator.withdraw(partition.id, beat.now_ms, off.items())

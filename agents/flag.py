@@ -27,20 +27,21 @@ EVERY_S, BELIEVED_S = 0.5, 2.0
 
 @dataclass
 class FlagReader:
-    """What is to be enforced, as read last. ``keys``: the policy store's public keys. ``clock``: monotonic seconds."""
+    """What is to be enforced, as read last; ``read_s``: when that reading began. ``keys``: the policy store's public
+    keys. ``clock``: monotonic seconds."""
 
     database: Database
     keys: Keys
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     view: FlagView = OFF
-    _read_s: float = float("-inf")
+    read_s: float = float("-inf")
     _reserve_for_ms: dict[str, int] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
 
     def age_s(self) -> float:
         """How long ago it was read."""
-        return self.clock() - self._read_s
+        return self.clock() - self.read_s
 
     def enforced(self) -> Iterator[Enforced]:
         """All that the flag says is on, on certificates that hold."""
@@ -83,7 +84,7 @@ class FlagReader:
     @property
     def is_known(self) -> bool:
         """Whether it was read at all."""
-        return self._read_s > float("-inf")
+        return self.read_s > float("-inf")
 
     def longest_ms(self, is_mine: Callable[[str], bool]) -> int:
         """How long the longest reservation of some tenants may be kept; 0 where none can have been made: a check
@@ -136,4 +137,4 @@ class FlagReader:
                         spec = from_canonical(version.document).spec
                         self._reserve_for_ms[each.hash] = spec.enforcement.reserve_for_ms
         self._begun &= {each.staging for stagings in view.stagings.values() for each in stagings}
-        self.view, self._read_s = view, begun
+        self.view, self.read_s = view, begun

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 from sqlalchemy import Connection
 
 from gateway_shadow import metrics
-from gateway_shadow.beliefs import BELIEVED_S, WITHOUT_STORE_S, Beliefs
+from gateway_shadow.beliefs import WITHOUT_STORE_S, Beliefs
 from gateway_shadow.callers import RIGHTS, Caller, Right
 from gateway_shadow.login.site import SECURE_COOKIE
 from gateway_shadow.patience import ATTEMPTS, Patience
@@ -43,12 +42,12 @@ class Doorkeeper:
 
     def __post_init__(self) -> None:
         self.now_ms = Forward(self.now_ms)
-        self.patience, self._known = Patience(self.clock), Beliefs(self.clock)
+        self.patience, self._known = Patience(self.clock), Beliefs(self.clock, self._looked_up)
 
     async def caller(self, text: str, address: str) -> Caller:
         """Whose key this is. Raises Problem 401, 429 after many failures from one address, 503 without the store."""
         parts = api_keys.parse(text)
-        if parts is not None and (known := self._believed(parts, BELIEVED_S)) is not None:
+        if parts is not None and (known := self._proven(parts, self._known.in_use(parts.id))) is not None:
             return known
         if not text:
             raise _no_key()
@@ -56,20 +55,17 @@ class Doorkeeper:
         if parts is None:
             raise self._wrong(address)
         try:
-            key = await run_in_threadpool(self._looked_up, parts.id)
+            key = await self._known.ask(parts.id)
         except StoreAway:
-            known = self._believed(parts, WITHOUT_STORE_S)
+            known = self._proven(parts, self._known.get(parts.id, WITHOUT_STORE_S))
             if known is None:
                 raise
             return known
         if not api_keys.proves(parts.secret, key) or key is None or not key.is_valid(self.now_ms()):
-            self._known.drop(parts.id)
             raise self._wrong(address)
-        self._known.put(key.id, key)
         return _caller_of(key)
 
-    def _believed(self, parts: api_keys.Parts, for_s: float) -> Caller | None:
-        key = self._known.get(parts.id, for_s)
+    def _proven(self, parts: api_keys.Parts, key: ApiKey | None) -> Caller | None:
         if key is None or not key.is_valid(self.now_ms()):
             return None
         return _caller_of(key) if api_keys.proves(parts.secret, key) else None

@@ -44,7 +44,7 @@ class Visitors:
     _known: Beliefs[Session] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.now_ms, self._known = Forward(self.now_ms), Beliefs(self.clock)
+        self.now_ms, self._known = Forward(self.now_ms), Beliefs(self.clock, self._looked_up)
 
     async def caller(self, request: Request) -> Caller | None:
         """Who the browser's session is of; None where it brings none.

@@ -7,12 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from fastapi.concurrency import run_in_threadpool
 
 from content_store.store import ContentStore
-from gateway_shadow.beliefs import BELIEVED_S, WITHOUT_STORE_S, Beliefs
+from gateway_shadow.beliefs import WITHOUT_STORE_S, Beliefs
 from gateway_shadow.privacy.fingerprints import Secret
 from gateway_shadow.privacy.resolving import Resolver
 from policy_store import gateway_keys, privacy, tenant_secrets
@@ -51,20 +51,18 @@ class Desk:
     _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self._known = Beliefs(self.clock)
+        self._known = Beliefs(self.clock, self.read)
 
     async def of(self, tenant: str) -> TenantPrivacy:
         """A tenant's privacy. Raises StoreAway."""
-        if (known := self._known.get(tenant, BELIEVED_S)) is not None:
+        if (known := self._known.in_use(tenant)) is not None:
             return known
         try:
-            found = await run_in_threadpool(self.read, tenant)
+            return cast("TenantPrivacy", await self._known.ask(tenant))
         except StoreAway:
             if (known := self._known.get(tenant, WITHOUT_STORE_S)) is None:
                 raise
             return known
-        self._known.put(tenant, found)
-        return found
 
     def read(self, tenant: str) -> TenantPrivacy:
         """A tenant's privacy, from the store. Raises StoreAway."""

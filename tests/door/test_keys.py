@@ -1,13 +1,19 @@
 """Who may do what: by the key alone, in every route, for every role and for two tenants."""
 
+import asyncio
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any, get_args
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
 from gateway_shadow.auth import ATTEMPTS, RIGHTS, Doorkeeper
+from gateway_shadow.beliefs import BELIEVED_S
 from gateway_shadow.problems import Problem
 from policy_store import api_keys, policies
 from policy_store.api_keys import Role
@@ -197,6 +203,67 @@ async def test_while_the_store_is_away_known_keys_go_on_for_a_while_and_new_ones
     clock.now += 300
     with pytest.raises(Exception, match="cannot be opened"):
         await keeper.caller(known, "a")
+
+
+@dataclass
+class Slow:
+    """A database that answers when it is told to, and counts who asks."""
+
+    held: Database
+    answering: threading.Event = field(default_factory=threading.Event)
+    asked: int = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """See Database."""
+        self.asked += 1
+        assert self.answering.wait(10)
+        with self.held.read() as connection:
+            yield connection
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_many_requests_with_a_key_ask_the_store_once_and_one_that_is_in_use_waits_for_nothing(
+    store: Store,
+) -> None:
+    tenant(store)
+    text, clock, slow = made(store), Seconds(), Slow(store.database)
+    keeper = Doorkeeper(cast("Database", slow), clock, store.clock)
+    first = [asyncio.create_task(keeper.caller(text, "a")) for _ in range(20)]
+    await asyncio.sleep(0)
+    slow.answering.set()
+    assert {caller.person for caller in await asyncio.gather(*first)} == {"ann"}
+    assert slow.asked == 1
+    slow.answering.clear()
+    for _ in range(20):
+        clock.now += 0.049
+        assert (await keeper.caller(text, "a")).person == "ann"
+    slow.answering.set()
+    clock.now += 0.5
+    await keeper.caller(text, "a")
+    assert slow.asked == 2, "the one that was asked ahead, and is waited for"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+async def test_a_key_in_constant_use_ends_within_a_second_of_its_revocation(store: Store) -> None:
+    tenant(store)
+    text, clock = made(store), Seconds()
+    keeper = Doorkeeper(store.database, clock, store.clock)
+    begun, parts = clock.now, api_keys.parse(text)
+    assert parts is not None
+    await keeper.caller(text, "a")
+    with change(store, "root") as now:
+        api_keys.revoke(now, parts.id)
+    let_in = 0.0
+    with pytest.raises(Problem) as ended:
+        while clock.now < begun + 60:
+            await keeper.caller(text, "a")
+            let_in = clock.now
+            clock.now += 0.1
+    assert ended.value.status_code == 401
+    assert let_in <= begun + BELIEVED_S
 
 
 @pytest.mark.asyncio

@@ -49,7 +49,9 @@ def test_an_altered_counter_demotes_what_is_enforced_and_the_record_names_it(sce
     with Redis.from_url(scene.world.redis_url) as client:
         (slot,) = client.keys(scene.keys.slot(f"{TENANT} {staging} 0 ") + b"*")
         client.hincrby(slot, "a0 team=red", -7)
-    until(lambda: told(scene)[-1] == "withdrawn", "the lease to be withdrawn", 150, agent.log)
+    until(
+        lambda: told(scene)[-1] == "withdrawn", "the lease to be withdrawn", 150, lambda: f"{told(scene)} {agent.log()}"
+    )
     until(lambda: scene.ask(team="red", estimate_nano_usd=1).status_code == 200, "the demotion to be obeyed", 10)
     with scene.door.database.read() as connection:
         _, document = reconciliations.require(connection, TENANT, rounds(scene)[0].id)
