@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.delivery import Fatal
-from agents.ledger import Pace
+from agents.pacing import Pace, Timer
 from agents.security import Security
 from agents.trust import Trust, anyone
-from agents.upkeep import Timer
 from policy_store.errors import Refused
 from policy_store.signing import Verifier
 

@@ -17,19 +17,12 @@ from agents.books import Book
 from agents.delivery import Message
 from agents.faults import fault_point
 from agents.log import Log
+from agents.pacing import Pace
 from agents.past import told_of_ledger
 from agents.upkeep import Upkeep
 from spendgate.ledger.delta_writer import LedgerTable
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When a book is committed: once it has so many rows, or so long after its first message."""
-
-    rows: int = 100_000
-    seconds: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)

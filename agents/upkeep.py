@@ -10,11 +10,12 @@ from typing import Any
 
 from agents import ledger_metrics as metrics
 from agents.delivery import Transient
+from agents.pacing import Timer
 from agents.past import told
 from agents.policies import Documents
 from spendgate.engine.decisions import Source
 from spendgate.ledger.activation_rows import checkpoint_batch_of
-from spendgate.ledger.delta_compact import KEEP_HOURS, compact, prune_checkpoints, vacuum
+from spendgate.ledger.delta_compact import compact, prune_checkpoints, vacuum
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.delta_writer import LedgerTable
@@ -24,16 +25,6 @@ from spendgate.simulate.checkpoints import checkpoint_rows
 from spendgate.simulate.ledger_log import LedgerLog
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """How often what is done, in seconds; 0 is never. ``keep_hours``: of files that no version names any more."""
-
-    checkpoint_s: float = 3600.0
-    compact_s: float = 900.0
-    vacuum_s: float = 86_400.0
-    keep_hours: int = KEEP_HOURS
 
 
 @dataclass(slots=True)

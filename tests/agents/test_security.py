@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from agents import app
-from agents.app import build
 from agents.config import Config
 from agents.exits import Fatal
 from agents.faust_private import auth_of
+from agents.roles import common
+from agents.roles.shadow_worker import build
 from agents.security import Security
 from spendgate.model.topics import load_topics
 
@@ -79,7 +79,7 @@ def test_every_client_of_a_worker_is_given_it(environment: Any, monkeypatch: pyt
         asked.update(keywords)
         return "id"
 
-    monkeypatch.setattr(app, "topic_id", topic_id)
+    monkeypatch.setattr(common, "topic_id", topic_id)
     config = environment(SPENDGATE_KAFKA_SECURITY="SASL_PLAINTEXT", **SASL)
     made = build(config, load_topics())
     shadow: Any = made.overseer.lanes.handler  # type: ignore[attr-defined]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from agents.app import RECONCILIATION, ROLES
 from agents.config import NEEDED
+from agents.roles import MODULES
 from dev.release.manifests import DEPLOY
 from spendgate import __version__
 from spendgate.model.topics import load_topics
@@ -40,7 +40,7 @@ def test_every_file_is_in_the_kustomization_and_of_this_version() -> None:
 
 
 def test_every_process_of_the_product_runs() -> None:
-    roles = {("gateway_shadow.app",), *(("agents.app", role) for role in (*ROLES, RECONCILIATION))}
+    roles = {("gateway_shadow.app",), *(("agents.app", role) for role in MODULES)}
     assert {tuple(_container(name)["args"]) for name in _RUNNING} == roles
 
 
@@ -61,8 +61,8 @@ def test_every_process_is_asked_how_it_is(name: str) -> None:
     container = _container(name)
     assert _CONFIG["SPENDGATE_HTTP_PORT"] == str(container["ports"][0]["containerPort"])
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness")}
-    assert set(paths.values()) == {"/metrics" if RECONCILIATION in name else "/health/live"}
-    assert RECONCILIATION in name or container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+    assert set(paths.values()) == {"/metrics" if "reconciliation" in name else "/health/live"}
+    assert "reconciliation" in name or container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
 
 
 @pytest.mark.parametrize("name", sorted(_RUNNING))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from agents.app import RECONCILIATION, ROLES
 from agents.config import NEEDED
+from agents.roles import MODULES
 from dev.commands import answer
 from dev.places import CHECKOUT, COMPOSE, POM, SERVER_PROPERTIES
 from dev.release.prune import needed
@@ -96,14 +96,14 @@ def test_every_port_is_published_on_the_loopback_address_only() -> None:
 
 
 def test_the_profile_brings_up_the_whole_product_and_nothing_else_waits_for_it() -> None:
-    roles = [["gateway_shadow.app"], *(["agents.app", role] for role in (*ROLES, RECONCILIATION))]
+    roles = [["gateway_shadow.app"], *(["agents.app", role] for role in MODULES)]
     ours = {name: each for name, each in _SERVICES.items() if each.get("profiles") == ["app"]}
     assert set(_SERVICES) - set(ours) == {"kafka", "redis"}
-    assert set(ours) - {"topics", "setup"} == {"door", *ROLES, RECONCILIATION}
+    assert set(ours) - {"topics", "setup"} == {"door", *MODULES}
     assert sorted(each["command"] for name, each in ours.items() if name not in ("topics", "setup")) == sorted(roles)
 
 
-@pytest.mark.parametrize("role", [*ROLES, RECONCILIATION])
+@pytest.mark.parametrize("role", [*MODULES])
 def test_each_agent_finds_what_its_role_needs(role: str) -> None:
     """Public keys come from the file that `setup` writes."""
     given = {*_SERVICES[role]["environment"], "SPENDGATE_STORE_KEYS", "SPENDGATE_ENFORCEMENT_KEYS"}
