@@ -1,6 +1,7 @@
 """A seeded log and what shadow has said of it, straight into a ledger: the events of ``simulate_data``, five budgets.
 
-Decisions are made by the engine of the live path, record by record, as a worker makes them.
+Decisions are those that a replay of the log owes, written by the function that writes a worker's. A worker's own
+engine would take hours for millions of calls of a thousand owners over three months.
 """
 
 import shutil
@@ -14,22 +15,24 @@ import numpy as np
 import pyarrow as pa
 
 from bench.simulate_data import BATCH, seeded_batches
-from spendgate.engine.calls import EPOCH, Calls
+from spendgate.engine.calls import EPOCH
 from spendgate.engine.decisions import Source
+from spendgate.engine.log_judge import LogJudge
 from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_of
 from spendgate.ledger.columns import EVENTS
 from spendgate.ledger.decision_rows import decision_batch_of
 from spendgate.ledger.delta_writer import LedgerTable
-from spendgate.ledger.event_rows import Place, events_of
+from spendgate.ledger.event_rows import Place
 from spendgate.model.activation import Activation, encode_activation
 from spendgate.model.canonical import policy_hash
-from spendgate.model.decision import Decision
 from spendgate.model.policy import Policy
-from spendgate.simulate.replay import LogReplay
+from spendgate.reconcile.codes import Codes
+from spendgate.reconcile.owed import Owed, Owing
+from spendgate.simulate.arrow_columns import columns_of
 
 TOPIC, SAID = ("events-id", 0), ("decisions-id", 0)
 SOURCE = Source("spend.events", *TOPIC)
-PER_MESSAGE = 100
+PER_MESSAGE, PART = 100, 10_000
 LAG = timedelta(milliseconds=80)
 
 
@@ -46,25 +49,36 @@ def make_log(root: Path, events: int, policy: Policy) -> Path:
 
 def _write(place: Path, events: int, policy: Policy) -> None:
     table, name = LedgerTable(place), policy_hash(policy)
-    replay = LogReplay(SOURCE, {name: policy}, EPOCH)
-    said = 0
+    judge, said = LogJudge({name: policy}), 0
+    owing = Owing("acme", SOURCE, judge, Codes())
     for number, batch in enumerate(seeded_batches(events)):
         batch = _placed(batch, number * (BATCH // PER_MESSAGE) + 1)
-        received_ms = batch["received_at"].cast(pa.int64()).to_pylist()
         if not number:
-            begun = _staged(policy, name, received_ms[0])
+            begun_ms = batch["received_at"][0].cast(pa.int64()).as_py()
+            begun = _staged(policy, name, begun_ms)
             table.append("activations", [activation_batch_of([begun])], TOPIC, 0, first_offset=0)
-            replay.pass_activation(begun.activation, 0, received_ms[0])
+            judge.activate(begun.activation, 0, begun_ms)
         last = batch["offset"][-1].as_py()
         table.append("events", [batch], TOPIC, last, first_offset=0 if not number else None)
-        decisions = list(_decided(replay, batch, received_ms))
-        places = [
-            Place(*SAID, (said + n) // PER_MESSAGE, (said + n) % PER_MESSAGE, each.decided_at)
-            for n, each in enumerate(decisions)
-        ]
-        said += len(decisions)
-        table.append("decisions", [decision_batch_of(decisions, places)], SAID, (said - 1) // PER_MESSAGE,
-                     first_offset=0 if not number else None)  # fmt: skip
+        owed = owing.of(batch, judge.judge(columns_of(batch, judge.names)))
+        rows = [_said(owing, owed, part, said + part.start) for part in _parts(batch.num_rows)]
+        said += batch.num_rows
+        table.append("decisions", rows, SAID, (said - 1) // PER_MESSAGE, first_offset=0 if not number else None)
+
+
+def _parts(rows: int) -> Iterator[range]:
+    """Some at a time: a million decisions with their reasons are gigabytes."""
+    for start in range(0, rows, PART):
+        yield range(start, min(start + PART, rows))
+
+
+def _said(owing: Owing, owed: Owed, part: range, first: int) -> Any:
+    """Decisions as the log has them, a message a hundred."""
+    rows = np.arange(part.start, part.stop)
+    at = EPOCH + timedelta(milliseconds=int(owed.received_ms[part.start])) + LAG
+    decisions = [msgspec.structs.replace(each, decided_at=at) for each in owing.decisions(owed, rows)]
+    places = [Place(*SAID, (first + n) // PER_MESSAGE, (first + n) % PER_MESSAGE, at) for n in range(len(part))]
+    return decision_batch_of(decisions, places)
 
 
 def _placed(batch: Any, first: int) -> Any:
@@ -86,13 +100,3 @@ def _staged(policy: Policy, name: str, at_ms: int) -> PlacedActivation:
     begun = Activation(kind="activation", id="act-1", tenant="acme", time=at, action="stage", staging="stg-1",
                        policy=policy.metadata.name, hash=name)  # fmt: skip
     return PlacedActivation(Place(*TOPIC, 0, 0, at), begun, encode_activation(begun))
-
-
-def _decided(replay: LogReplay, batch: Any, received_ms: list[int]) -> Iterator[Decision]:
-    offsets, indexes, events = batch["offset"].to_pylist(), batch["index"].to_pylist(), events_of(batch)
-    for start in range(0, len(events), 10_000):
-        part = slice(start, start + 10_000)
-        calls = Calls(offsets[part], indexes[part], received_ms[part], events[part])
-        at = EPOCH + timedelta(milliseconds=received_ms[start]) + LAG
-        for decision in replay.pass_calls("acme", calls):
-            yield msgspec.structs.replace(decision, decided_at=at)
