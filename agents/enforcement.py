@@ -62,11 +62,13 @@ class _Found(NamedTuple):
 @dataclass
 class _Partition:
     """What the agent knows of a partition: its last beat, when the counters were last level with the log (Redis's
-    clock), what it holds leases for, and since when what of that was not in the log (monotonic seconds)."""
+    clock), whether reservations may have been lost, what it holds leases for, and since when what of that was not in
+    the log (monotonic seconds)."""
 
     id: PartitionId
     number: int = 0
     fresh_ms: int = 0
+    is_doubted: bool = False
     held: dict[Place, Enforced] = field(default_factory=dict)
     missed_s: dict[Place, float] = field(default_factory=dict)
 
@@ -122,6 +124,7 @@ class EnforcementAgent:
                 await asyncio.gather(*map(self._beat, list(self.partitions.values())))
                 metrics.LEASES.set(sum(len(each.held) for each in self.partitions.values()))
                 metrics.FLAG_AGE.set(self.flag.age_s())
+                metrics.RESERVED_DOUBTED.set(sum(each.is_doubted for each in self.partitions.values()))
                 await asyncio.sleep(EVERY_S)
         finally:
             for task in beside:
@@ -159,7 +162,8 @@ class EnforcementAgent:
 
     async def _renew(self, partition: _Partition, beat: Beat) -> None:
         # Nothing begins on counters that were never level with the log, or where a reservation may have been lost.
-        ready, looked_s = partition.fresh_ms > 0 and beat.now_ms >= beat.safe_from_ms, self.clock()
+        partition.is_doubted = beat.now_ms < beat.safe_from_ms
+        ready, looked_s = partition.fresh_ms > 0 and not partition.is_doubted, self.clock()
         found = await self._looked_up(partition)
         wanted = {place: each for place, each in found.wanted.items() if ready or place in partition.held}
         unsure = self._unsure(partition, found, looked_s)

@@ -34,7 +34,8 @@ def _line(part: CountersPart) -> str:
         return f"{where}: {compared}: equal"
     return (
         f"{where}: {compared}: [red]{part.differing_cells:,} cells, {part.differing_identities:,} identities, "
-        f"{part.differing_documents:,} documents differ; recorded sums are off by {part.error_nano_usd:,} nano-USD[/]"
+        f"{part.differing_documents:,} documents differ; recorded sums are off by {part.error_nano_usd:,}, "
+        f"admitted ones by {part.admitted_error_nano_usd:,} nano-USD[/]"
     )
 
 

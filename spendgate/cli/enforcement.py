@@ -10,6 +10,7 @@ import typer
 from spendgate.cli import enforcement_store
 from spendgate.cli.api_client import Api, api
 from spendgate.cli.endpoints import Failure
+from spendgate.cli.enforcement_records import records
 from spendgate.cli.gate_api import staging_of
 from spendgate.cli.say import USAGE
 
@@ -18,6 +19,7 @@ tenant_app = typer.Typer(no_args_is_help=True, help="The flag of the whole tenan
 global_app = typer.Typer(no_args_is_help=True, help="The flag of the whole installation.")
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(global_app, name="global")
+app.command()(records)
 
 Policy = Annotated[str, typer.Argument(metavar="POLICY", help="The policy's name.")]
 Staging = Annotated[str | None, typer.Option("--staging", help="This one. [default: the latest that can be]")]

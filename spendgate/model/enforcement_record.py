@@ -41,3 +41,13 @@ class Enforcement(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen
 
 encode_enforcement = msgspec.json.Encoder().encode
 """A record as one message."""
+
+_decode = msgspec.json.Decoder(Enforcement).decode
+
+
+def read_enforcement(raw: bytes) -> Enforcement | None:
+    """The record of a message; None where it holds none."""
+    try:
+        return _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -31,9 +31,9 @@ class CountersPart(Struct, forbid_unknown_fields=True, omit_defaults=True, froze
     """One partition: Redis against a replay of the log up to ``mark``, which is that of the last page read.
 
     ``slots``, ``cells``, ``identities``: how many were compared; ``unread``: slots in Redis that no verdict reads, any
-    more or yet. ``error_nano_usd``: by how much recorded sums are off together. ``differing``: the worst cells,
-    not all where they are very many; ``documents``: tenants with the fields of their document that differ.
-    ``problem``: why it could not be compared.
+    more or yet. ``error_nano_usd``, ``admitted_error_nano_usd``: by how much recorded and admitted sums are off
+    together. ``differing``: the worst cells, not all where they are very many; ``documents``: tenants with the fields
+    of their document that differ. ``problem``: why it could not be compared.
     """
 
     partition: Count
@@ -47,6 +47,7 @@ class CountersPart(Struct, forbid_unknown_fields=True, omit_defaults=True, froze
     differing_identities: Count = 0
     differing_documents: Count = 0
     error_nano_usd: Count = 0
+    admitted_error_nano_usd: Count = 0
     differing: tuple[CellDiffers, ...] = ()
     documents: tuple[str, ...] = ()
     problem: str | None = None

@@ -133,6 +133,7 @@ class CountersTally:
     differing_cells: int = 0
     differing_identities: int = 0
     error_nano_usd: int = 0
+    admitted_error_nano_usd: int = 0
     differing: list[CellDiffers] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
 
@@ -148,6 +149,8 @@ class CountersTally:
             self.differing_cells += 1
             if cell.field.startswith("r"):  # a bucket counts once, and not again in its block's total
                 self.error_nano_usd += _off_by(cell)
+            elif cell.field.startswith("a"):
+                self.admitted_error_nano_usd += _off_by(cell)
             if len(self.differing) < 10 * MAX_TOLD:
                 self.differing.append(cell)
 
@@ -168,7 +171,8 @@ class CountersTally:
             partition=partition, topic_id=topic_id, mark=mark, slots=self.slots, cells=self.cells,
             identities=self.identities, unread=self.unread, differing_cells=self.differing_cells,
             differing_identities=self.differing_identities, differing_documents=len(self.documents),
-            error_nano_usd=self.error_nano_usd, differing=tuple(worst), documents=tuple(self.documents),
+            error_nano_usd=self.error_nano_usd, admitted_error_nano_usd=self.admitted_error_nano_usd,
+            differing=tuple(worst), documents=tuple(self.documents),
         )  # fmt: skip
 
 

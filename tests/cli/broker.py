@@ -19,7 +19,8 @@ class Broker:
         self.bootstrap = bootstrap
         self.env = {KAFKA_ENV: bootstrap, PREFIX_ENV: prefix, "SPENDGATE_DEV": "", "COLUMNS": "200"}
         self.topics: Topics = load_topics(prefix=prefix, replication=1)
-        parts = (self.topics.events, self.topics.decisions, self.topics.policies)
+        topics = self.topics
+        parts = (topics.events, topics.decisions, topics.policies, topics.enforcements)
         admin = KafkaAdminClient(bootstrap_servers=bootstrap)
         try:
             admin.create_topics(
