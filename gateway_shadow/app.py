@@ -91,6 +91,8 @@ WRONG_USAGE, MISSING = 2, 3
 STOP_WITHIN_S = 30
 GARBAGE = 50_000
 """How many containers may be made, beyond those let go, before the collector looks; a look delays a check."""
+THREAD_S = 0.0005
+"""For so long a thread may keep the loop from going on; Python's own 5 ms are more than a check takes."""
 
 
 def parts_of(config: Config, topics: Topics) -> Parts:
@@ -208,6 +210,7 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
+    sys.setswitchinterval(THREAD_S)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: None)  # uvicorn stops gracefully, and then sends itself the signal again
     # asyncio's own loop: uvloop raises RuntimeError on a write to a closed transport, of which aiokafka's task for
