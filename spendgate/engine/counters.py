@@ -61,6 +61,19 @@ def _new_cells(capacity: int) -> Cells:
     )  # fmt: skip
 
 
+def _grown(cells: Cells, capacity: int) -> Cells:
+    """The same, with room for ``capacity`` slots. Of what was added only what was touched is copied: all else is zero,
+    and pages of zeros that nobody writes to take neither memory nor time."""
+    bigger, count = _new_cells(capacity), int(cells.touched_count[0])
+    touched = cells.touched[:count]
+    for old, new in zip(cells[:4], bigger[:4], strict=True):
+        new[: len(old)] = old
+    bigger.touched[:count], bigger.touched_count[0] = touched, count
+    for name in ("added_admitted", "added_recorded", "is_touched"):
+        getattr(bigger, name)[touched] = getattr(cells, name)[touched]
+    return bigger
+
+
 @dataclass(slots=True)
 class Counters:
     """All counters that have been looked at; grows by doubling, forgets by being made anew."""
@@ -135,10 +148,7 @@ class Counters:
         """Double the room for slots."""
         capacity = 2 * len(self.slots.counter)
         self.slots = grown(self.slots, capacity)
-        bigger = _new_cells(capacity)
-        for old, new in zip(self.cells, bigger, strict=True):
-            new[: len(old)] = old
-        self.cells = bigger
+        self.cells = _grown(self.cells, capacity)
 
     def grow_views(self) -> None:
         """Double the room for views."""
