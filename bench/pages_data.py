@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from bench.pages_rows import DAYS, KINDS, PER_MESSAGE, TEAMS, Rows, rows_of
 from policy_store import outbox, policies, reviews, stagings, tenants
@@ -25,6 +26,7 @@ from spendgate.ledger.activation_rows import PlacedActivation, activation_batch_
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import Selection, rows
+from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.ledger.event_rows import Place
 from spendgate.ledger.row_filter import Wanted
@@ -145,12 +147,13 @@ def _record(ledger: Path, made: Rows) -> None:
     table.append("activations", [activation_batch_of(placed)], LOG, len(placed) - 1, first_offset=0)
     for first, last in _commits(made):
         events, decisions = made.events(LOG, first, last), made.decisions(SAID, LOG, first, last)
-        for name, batch, source in (("events", events, LOG), ("decisions", decisions, SAID)):
-            offsets = batch["offset"]
-            table.append(
-                name, [batch], source, offsets[-1].as_py(),
-                first_offset=0 if not first else offsets[0].as_py(),
-            )  # type: ignore[arg-type]  # fmt: skip
+        _append(table, "events", events, LOG)
+        _append(table, "decisions", decisions, SAID)
+
+
+def _append(table: LedgerTable, name: TableName, batch: pa.RecordBatch, source: tuple[str, int]) -> None:
+    offsets = batch["offset"]
+    table.append(name, [batch], source, offsets[-1].as_py(), first_offset=offsets[0].as_py())
 
 
 def _commits(made: Rows) -> Iterator[tuple[int, int]]:
@@ -179,4 +182,3 @@ def _ask(database: Database, place: Path, end: datetime) -> None:
 
         waiting = [row for each in found[-REVIEWS:] for row in asked(each, policy_of)]
         reviews.add_new(connection, waiting[:REVIEWS])
-

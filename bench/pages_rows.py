@@ -99,10 +99,11 @@ class Rows:
         cost, team = self.cost[part], self.team[part]
         caps = np.stack([self.caps[team], np.full(len(cost), DAY_CAP)], 1)
         used = np.stack([self.month_used[part], self.day_used[part]], 1)
-        budgets = np.where(used + cost[:, None] > caps, (3, 1), np.where((used + cost[:, None]) * 100 >= caps * WARN_PERCENT, 1, 0))
+        after = used + cost[:, None]
+        budgets = np.where(after > caps, (3, 1), np.where(after * 100 >= caps * WARN_PERCENT, 1, 0))
         verdict = np.concatenate([budgets, (cost > MOST)[:, None] * 1, (cost > DEAR)[:, None] * 2], 1)
         told = verdict > 0
-        share = np.where(budgets == 0, (used + cost[:, None]) / caps, -1.0)
+        share = np.where(budgets == 0, after / caps, -1.0)
         nearest = share.argmax(1)
         told[np.arange(len(cost)), nearest] |= share.max(1) >= 0
         row, kind = np.nonzero(told)

@@ -174,13 +174,12 @@ def _event(told: JobDocument) -> ServerSentEvent:
 
 
 async def _is_over(parts: Parts, after_s: float) -> bool:
-    """Whether the door stops; looked for so long."""
-    try:
-        async with asyncio.timeout(after_s):
-            await parts.stopping.wait()
-    except TimeoutError:
-        return False
-    return True
+    """Whether the door stops; looked for so long, or until a simulation has ended here."""
+    waits = [asyncio.ensure_future(each) for each in (parts.stopping.wait(), parts.runner.ended())]
+    await asyncio.wait(waits, timeout=after_s, return_when=asyncio.FIRST_COMPLETED)
+    for each in waits:
+        each.cancel()
+    return parts.stopping.is_set()
 
 
 def _latest(parts: Parts, caller: Caller, id_: str) -> JobDocument | None:

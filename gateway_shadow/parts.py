@@ -17,6 +17,7 @@ from gateway_shadow.live import Live
 from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
+from gateway_shadow.pages.ledger_versions import Versions
 from gateway_shadow.pages.outages import Outages
 from gateway_shadow.pages.seen import Seen
 from gateway_shadow.pages.tallies import Tallies
@@ -57,6 +58,7 @@ class Parts:
     outages: Outages = field(default_factory=Outages)
     tallies: Tallies = field(default_factory=Tallies)
     seen: Seen = field(default_factory=Seen)
+    drafted: Versions = field(default_factory=Versions)
 
 
 def shared(request: Request) -> Parts:

@@ -1,8 +1,9 @@
 """The process that simulates: ``python -m gateway_shadow.simulation_process``, a child of the door.
 
 Below the door's priority, so that a simulation of millions delays no request and no check; one job after another, so
-that the next need not wait for the start. Jobs come as lines of JSON on stdin; on stdout go lines of JSON: ``begun``,
-``rows``, and at last ``done`` (so many ``bytes`` of report follow) or ``problem``. It ends with stdin: with its door.
+that the next need not wait for the start, and a draft finds in memory what the last one has read. Jobs come as lines
+of JSON on stdin; on stdout go lines of JSON: ``begun``, ``rows``, and at last ``done`` (so many ``bytes`` of report
+follow) or ``problem``. It ends with stdin: with its door.
 """
 
 import json
@@ -14,13 +15,17 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, BinaryIO
+
+from gateway_shadow.simulation_memory import Memory
 
 log = logging.getLogger("gateway_shadow.simulation_process")
 
 NICE = 10
 EVERY_S = 0.1
+IDLE_S = 600
+"""Nobody has written a policy for so long: what is kept for drafts is let go."""
 NAME = "ledger"
 """What a report calls the door's ledger, whose place is nobody's business over HTTP."""
 
@@ -45,7 +50,7 @@ class Teller:
             self.say(rows=rows)
 
 
-def simulate(asked: dict[str, Any], teller: Teller) -> tuple[dict[str, Any], bytes, int]:
+def simulate(asked: dict[str, Any], teller: Teller, memory: Memory) -> tuple[dict[str, Any], bytes, int]:
     """Do a job; what its report says of itself (a Found, by names), the report, and how many rows.
 
     Raises LedgerError, InputError.
@@ -55,7 +60,7 @@ def simulate(asked: dict[str, Any], teller: Teller) -> tuple[dict[str, Any], byt
     from spendgate.cli.prices import load_book
     from spendgate.ledger.delta_reader import Ledger
     from spendgate.model.canonical import from_canonical
-    from spendgate.simulate.job import run_job
+    from spendgate.simulate.job import Job, run_job
     from spendgate.simulate.report import encode
 
     options, policy = (
@@ -63,28 +68,39 @@ def simulate(asked: dict[str, Any], teller: Teller) -> tuple[dict[str, Any], byt
         from_canonical(asked["document"].encode()),
     )
     wanted = asked["ledger_version"] if options.ledger_version is None else options.ledger_version
-    ledger = Ledger.open(asked["ledger"], version=wanted)
-    version, is_part = ledger.version, bool(options.from_ or options.to or options.where)
-    teller.say(begun=version, rows=None if is_part else ledger.rows("events", asked["tenant"]))
-    book = asked["price_book"]
-    job = job_of(
-        options, policy, tenant=asked["tenant"], ledger=asked["ledger"], version=version,
-        command=options.command(policy.metadata.name, asked["version"], version),
-        against=None if asked["against"] is None else from_canonical(asked["against"].encode()),
-        book=lambda: load_book(None if book is None else Path(book)),
-    )  # fmt: skip
-    report = run_job(job, teller.tell)
+    book, is_draft = asked["price_book"], asked["version"] is None
+
+    def job_at(version: int | None) -> Job:
+        made: Job = job_of(
+            options, policy, tenant=asked["tenant"], ledger=asked["ledger"], version=version,
+            command=options.command(policy.metadata.name, asked["version"], version),
+            against=None if asked["against"] is None else from_canonical(asked["against"].encode()),
+            book=lambda: load_book(None if book is None else Path(book)),
+        )  # fmt: skip
+        return made
+
+    job = job_at(wanted)
+    history = memory.of(job) if is_draft else None
+    if history is None:
+        ledger = Ledger.open(asked["ledger"], version=wanted)
+        job, is_part = job_at(ledger.version), bool(options.from_ or options.to or options.where)
+        rows = ledger.rows("events", asked["tenant"])
+        teller.say(begun=ledger.version, rows=None if is_part else rows)
+        history = memory.keep(job, rows) if is_draft else None
+    else:
+        teller.say(begun=wanted, rows=None)
+    report = run_job(job, teller.tell, history=history)
     report["source"]["name"] = NAME
     return found_of(report, policy)._asdict(), encode(report).encode(), report["source"]["rows"]
 
 
-def answer(asked: dict[str, Any], teller: Teller) -> None:
+def answer(asked: dict[str, Any], teller: Teller, memory: Memory) -> None:
     """Do a job, and tell how it ended. A fault of ours is told without its words, which may quote what was read."""
     from spendgate.ledger.ledger_errors import LedgerError
     from spendgate.ledger.reader_problem import InputError
 
     try:
-        found, report, rows = simulate(asked, teller)
+        found, report, rows = simulate(asked, teller, memory)
     except (LedgerError, InputError) as error:
         teller.say(problem=str(error).replace(asked["ledger"], NAME))
     except Exception as error:  # noqa: BLE001 - the job ends with it, not the process
@@ -110,8 +126,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     jobs: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_read, args=(jobs,), daemon=True).start()
+    memory = Memory()
     while True:
-        answer(json.loads(jobs.get()), teller)
+        try:
+            asked = jobs.get(timeout=IDLE_S)
+        except Empty:
+            memory.forget()
+        else:
+            answer(json.loads(asked), teller, memory)
 
 
 if __name__ == "__main__":

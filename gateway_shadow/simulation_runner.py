@@ -33,12 +33,17 @@ class Runner:
     price_book: Path | None
     most: int
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _has_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _idle: list[Child] = field(default_factory=list)
 
     def wake(self) -> None:
         """There may be something to do."""
         self._wanted.set()
+
+    async def ended(self) -> None:
+        """Return when the next job has ended here. Those that other doors run are not told of."""
+        await self._has_ended.wait()
 
     def stop(self, id_: str) -> None:
         """End the process of a job that was cancelled, if it runs here. Other doors see it when they next look."""
@@ -81,6 +86,8 @@ class Runner:
 
     def _ended(self, id_: str, _: "asyncio.Task[None]") -> None:
         self._running.pop(id_, None)
+        self._has_ended.set()
+        self._has_ended = asyncio.Event()
         self.wake()
 
     async def _run(self, job: Job) -> None:

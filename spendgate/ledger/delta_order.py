@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 
+from spendgate.ledger.arrow_values import dictionary_of
 from spendgate.ledger.delta_files import DataFile
 from spendgate.ledger.delta_tables import Shape
 
@@ -146,7 +147,8 @@ _SCANNING = pads.ParquetFragmentScanOptions(pre_buffer=True)
 
 def _sort_keys(rows: pa.Table, shape: Shape, eras: Eras) -> tuple[npt.NDArray[np.int64], ...]:
     """The keys for numpy's lexsort, the weightiest last. Rows of no topic have their time for an offset."""
-    era = np.array([_IMPORTED if each is None else eras.get(each, len(eras)) for each in rows["topic_id"].to_pylist()])
+    topics, known = dictionary_of(rows["topic_id"].combine_chunks())
+    era = np.array([_IMPORTED if each is None else eras.get(each, len(eras)) for each in known])[topics]
     partition, offset, index = (_numbers(rows[name], _IMPORTED) for name in ("partition", "offset", "index"))
     time_us = _numbers(rows[shape.time].cast(pa.int64()), 0)
     return index, np.where(era == _IMPORTED, time_us, offset), partition, era.astype(np.int64)

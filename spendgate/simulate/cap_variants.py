@@ -73,7 +73,8 @@ def cap_denials(
     listener = _Listener(variants, windows, window_of, target.owner, refuse=options.refuse_reviews)
     also = [*_per_fields(target.policy), target.owner]
     try:
-        simulate([without_budgets(target.policy)], history, options, listener=listener, restarted=_refused, also=also)
+        judged_by = [without_budgets(target.policy)]
+        simulate(judged_by, history, options, listener=listener, restarted=_refused, also=also, counts=False)
     except TooManyKeys:
         return _halves(target, variants, history, options, windows, window_of)
     except NotStreamable:

@@ -67,11 +67,13 @@ class _Refusals:
 
 
 def run_job(
-    job: Job, progress: Progress = lambda _: None, on_refused: Callable[[Refused], None] = lambda _: None
-) -> dict[str, Any]:
+    job: Job, progress: Progress = lambda _: None, on_refused: Callable[[Refused], None] = lambda _: None,
+    history: History | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Do it, and return the report. Raises InputError for inputs that cannot be read, and OSError.
 
     ``progress`` is told how many rows the main pass has seen; ``on_refused`` every row that could not be read.
+    ``history``: what the job's source names, where it is there already.
     """
     refusals = _Refusals()
 
@@ -79,7 +81,7 @@ def run_job(
         refusals.add(refused)
         on_refused(refused)
 
-    history = _history(job, refuse)
+    history = _history(job, history, refuse)
     run = _main_pass(job, history, progress)
     about = About(
         job.command, history.about, _options(job), refusals.rows, refusals.nano_usd if refusals.rows else None,
@@ -88,8 +90,8 @@ def run_job(
     return report_of(run, about)
 
 
-def _history(job: Job, refuse: Callable[[Refused], None]) -> History:
-    history = history_of(job.source, job.selection, refuse)
+def _history(job: Job, history: History | None, refuse: Callable[[Refused], None]) -> History:
+    history = history or history_of(job.source, job.selection, refuse)
     return history if job.prices is None else Repriced(history, *job.prices)
 
 

@@ -65,10 +65,12 @@ class Judge(Protocol):
 
 @dataclass
 class Run:
-    """What a run found: ``tally``, and by tenant the judge with its windows, rule hits and totals."""
+    """What a run found: ``tally``, and by tenant the judge with its windows, rule hits and totals. ``counts``: whether
+    the tally is filled in."""
 
     policies: Sequence[Policy]
     options: Options
+    counts: bool = True
     tally: Tally = field(init=False)
     judges: dict[str, Judge] = field(default_factory=dict)
     amended: dict[str, Amendments] = field(default_factory=dict)
@@ -96,7 +98,8 @@ class Run:
         batch = amended_batch(batch, amended)
         columns = corrected(columns_of(batch, judge.names), amended)
         judged = judge.judge(columns, None if marked else identities_of(batch))
-        self.tally.add(batch, columns, judged)
+        if self.counts:
+            self.tally.add(batch, columns, judged)
         if listener is not None:
             listener(tenant, batch, columns, judge, judged)
 
@@ -120,19 +123,20 @@ def simulate(
     restarted: Callable[[], None] = lambda: None,
     progress: Progress = lambda _: None,
     also: Sequence[str] = (),
+    counts: bool = True,
 ) -> Run:
     """Judge a history by ``policies``, as if all of them had been staged before its first event.
 
     ``progress`` is told how many rows have been passed; ``also`` names more columns that a ``listener`` wants. Where
     the compiled kernel refuses a tenant's calls the run begins again with that of the live path, which takes all:
-    ``restarted`` is called, and what the listener has heard is void.
+    ``restarted`` is called, and what the listener has heard is void. ``counts``: see Run; a listener may be all.
     """
     columns = [*needed(policies, marked=history.marked), *also]
     try:
-        return _run(Run(policies, options), history, columns, listener, progress)
+        return _run(Run(policies, options, counts), history, columns, listener, progress)
     except NotStreamable:
         restarted()
-        return _run(Run(policies, replace(options, exact=True)), history, columns, listener, progress)
+        return _run(Run(policies, replace(options, exact=True), counts), history, columns, listener, progress)
 
 
 def _run(run: Run, history: History, columns: Sequence[str], listener: Listener | None, progress: Progress) -> Run:

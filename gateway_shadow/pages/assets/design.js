@@ -5,12 +5,12 @@
   const form = document.getElementById("design"), fields = document.getElementById("fields"), yaml = document.getElementById("yaml");
   const simulation = document.getElementById("simulation"), wrongs = document.getElementById("textwrong");
   const shown = form.elements.shown, last = form.elements.last;
-  let is_looking = false, waits = null, timer = 0, drawn = "", drawing = null;
+  let is_looking = false, waits = null, timer = 0, drawn = "", is_drawing = false, next = null;
 
-  const post = (path, act, signal) => {
+  const post = (path, act) => {
     const said = new URLSearchParams(new FormData(form));
     said.set("act", act);
-    return fetch(path, { method: "POST", body: said, signal });
+    return fetch(path, { method: "POST", body: said });
   };
   const part = (text) => new DOMParser().parseFromString(text, "text/html").body;
 
@@ -58,26 +58,29 @@
     }
   }
 
+  // One at a time here too: the door would do them one after the other, and what is typed meanwhile overtakes.
   async function draw(text, act) {
     if (text === drawn && act === "simulate") return;
     drawn = text;
-    drawing?.abort();
-    const mine = drawing = new AbortController();
     simulation.classList.add("old");
     simulation.setAttribute("aria-busy", "true");
+    if (is_drawing) { next = next === "suggest" ? next : act; return; }
+    is_drawing = true;
     try {
-      const answer = await post("/design-simulation", act, mine.signal);
+      const answer = await post("/design-simulation", act);
       if (!answer.ok || answer.redirected) return;
       const found = part(await answer.text());
-      if (mine !== drawing) return;
       const held = document.activeElement?.id === "caphandle";
+      if (held && next !== null) return;
       simulation.replaceChildren(...found.childNodes);
       localise(simulation);
       handle();
       if (held) document.getElementById("caphandle")?.focus();
-      simulation.classList.remove("old");
-      simulation.removeAttribute("aria-busy");
-    } catch { /* another one has begun, or the door does not answer: what is shown is grey */ }
+      if (next === null) { simulation.classList.remove("old"); simulation.removeAttribute("aria-busy"); }
+    } catch { /* the door does not answer: what is shown is grey */ } finally {
+      is_drawing = false;
+      if (next !== null) { const now = next; next = null; drawn = ""; draw(yaml.value, now); }
+    }
   }
 
   function put(rule, cap) {
