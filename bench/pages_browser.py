@@ -79,6 +79,7 @@ def looking(operator: Page, editor: Page, here: Opened, rounds: int) -> dict[str
             begun_ms = here.door_cpu_ms()
             found = _looked(page, address)
             seen[name].append({**found, "cpu_ms": round(here.door_cpu_ms() - begun_ms)})
+            print(f"{name}: {seen[name][-1]}", flush=True)
     return {name: _best(found) for name, found in seen.items()}
 
 

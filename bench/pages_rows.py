@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from spendgate.engine.staging import TenantDocument, activated, set_hash
 from spendgate.ledger.columns import EVENTS, TIME
 from spendgate.ledger.record_columns import DECISIONS, REASON
 from spendgate.model.activation import Activation
@@ -25,9 +26,11 @@ Numbers = npt.NDArray[np.int64]
 
 @dataclass
 class Rows:
-    """``begun``: the activations, before all calls in the log; ``caps``: of each team's month."""
+    """``judged_by``: the hash of what is staged. ``begun``: the activations, before all calls in the log; ``caps``: of
+    each team's month."""
 
     begin: datetime
+    judged_by: str
     begun: list[tuple[Activation, bytes]]
     caps: Numbers
     times_us: Numbers
@@ -81,7 +84,7 @@ class Rows:
             "cost_nano_usd": pa.array(self.cost[part]),
             "marks": pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string())),
             "judged_rules": pa.array(np.full(count, len(KINDS), np.int32)),
-            "judged_set": pa.repeat(f"{len(self.begun):064x}", count), "reasons": reasons,
+            "judged_set": pa.repeat(self.judged_by, count), "reasons": reasons,
         }  # fmt: skip
         return _batch(DECISIONS, columns, count)
 
@@ -91,8 +94,14 @@ class Rows:
             "topic_id": pa.repeat(source[0], count), "partition": pa.array(np.full(count, source[1], np.int32)),
             "offset": pa.array(numbers // PER_MESSAGE + before),
             "index": pa.array((numbers % PER_MESSAGE).astype(np.int32)),
-            "received_at": pa.array(self.times_us[first:last] // 1000 + 50, pa.timestamp("ms", "UTC")),
+            "received_at": pa.array(self._appended_ms(numbers), pa.timestamp("ms", "UTC")),
         }  # fmt: skip
+
+    def _appended_ms(self, numbers: Numbers) -> Numbers:
+        """Of the message: a moment after its last call."""
+        last = numbers // PER_MESSAGE * PER_MESSAGE + PER_MESSAGE - 1
+        found: Numbers = self.times_us[np.minimum(last, len(self.times_us) - 1)] // 1000 + 50
+        return found
 
     def _reasons(self, part: slice) -> tuple[pa.Array, pa.Array]:
         """Four rules have looked at each call; those that did not approve are told, and the budget nearest its cap."""
@@ -162,9 +171,16 @@ def rows_of(events: int, begin: datetime, end: datetime, begun: list[tuple[Activ
     month = (times.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64)) * TEAMS + employee % TEAMS
     day = times // 86_400_000_000 * EMPLOYEES + employee
     return Rows(
-        begin.astimezone(UTC), begun, caps, times, employee, model, cost, _ids(rng, events),
-        _admitted(month, cost, caps[employee % TEAMS]), _before(month, cost), _before(day, cost),
+        begin.astimezone(UTC), _set_of([each for each, _ in begun]), begun, caps, times, employee, model, cost,
+        _ids(rng, events), _admitted(month, cost, caps[employee % TEAMS]), _before(month, cost), _before(day, cost),
     )  # fmt: skip
+
+
+def _set_of(begun: list[Activation]) -> str:
+    document = TenantDocument()
+    for offset, each in enumerate(begun):
+        document = activated(document, each, offset)
+    return set_hash(document.stagings)
 
 
 def _before(group: Numbers, cost: Numbers) -> Numbers:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, select, update
 
 from policy_store.change import Change
 from policy_store.errors import Exists, NotFound, Stale
@@ -88,8 +88,21 @@ def require(connection: Connection, tenant: str, name: str) -> Listed:
 
 def listed(connection: Connection, tenant: str) -> list[Listed]:
     """All policies of a tenant, by name."""
-    names = connection.scalars(select(policies.c.name).where(policies.c.tenant == tenant).order_by(policies.c.name))
-    return [require(connection, tenant, name) for name in names.all()]
+    latest = select(versions.c.policy, func.max(versions.c.number).label("number")).where(versions.c.tenant == tenant)
+    newest = latest.group_by(versions.c.policy).subquery()
+    wanted = (
+        select(policies.c.revision, versions)
+        .join(versions, and_(versions.c.tenant == policies.c.tenant, versions.c.policy == policies.c.name))
+        .join(newest, and_(newest.c.policy == versions.c.policy, newest.c.number == versions.c.number))
+        .where(policies.c.tenant == tenant)
+        .order_by(policies.c.name)
+    )
+    return [_listed(row) for row in connection.execute(wanted).mappings()]
+
+
+def _listed(row: RowMapping) -> Listed:
+    latest = Version(**{name: row[name] for name in Version._fields})
+    return Listed(latest.policy, row["revision"], latest)
 
 
 def history(connection: Connection, tenant: str, name: str) -> list[Version]:
@@ -111,6 +124,8 @@ def version(connection: Connection, tenant: str, name: str, hash_: str) -> Versi
 
 def require_version(connection: Connection, tenant: str, name: str, hash_: str) -> Version:
     """The version of this content, by its whole hash or the first eight digits or more. Raises NotFound."""
+    if (whole := version(connection, tenant, name, hash_)) is not None:
+        return whole
     found = [each for each in history(connection, tenant, name) if len(hash_) >= 8 and each.hash.startswith(hash_)]
     if len(found) != 1:
         raise NotFound(f"policy {name}: expected the hash of one of its versions, or its first digits")

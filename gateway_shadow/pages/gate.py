@@ -21,7 +21,7 @@ from policy_store.lifecycle import LIVE
 from spendgate.model.event import SCOPE_FIELDS
 
 router = pages_router()
-MOST_GATES = 40
+MOST_GATES = 20
 """Gates that are looked at for the list; the others are named."""
 
 

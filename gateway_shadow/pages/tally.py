@@ -23,7 +23,7 @@ _ITEMS = 1 << 20
 """More calls than one message of the log holds."""
 MOST_COUNTERS, MOST_DAYS = 5_000, 400
 SAMPLES = 26
-"""Sums of a counter that are kept, one an hour."""
+"""Sums of a counter that are kept, one an hour: its pace is that of a day."""
 
 
 class Day(NamedTuple):
@@ -67,7 +67,7 @@ class Level:
 
 @dataclass
 class Tally:
-    """Of one tenant. ``taken_at``: when the ledger was last read."""
+    """Of one tenant. ``taken_at``: when the ledger was last read; ``since``: sums by hour are wanted from then on."""
 
     days: dict[date, Day] = field(default_factory=dict)
     levels: dict[Key, Level] = field(default_factory=dict)
@@ -75,6 +75,7 @@ class Tally:
     last_event: datetime | None = None
     last_decided: datetime | None = None
     taken_at: datetime | None = None
+    since: datetime | None = None
     _topic: str = ""
     _latest: int = -1
 
@@ -125,12 +126,13 @@ class Tally:
             del self.days[old]
 
     def _add_levels(self, rows: pa.Table) -> None:
-        for row in _last_of_each(rows).to_pylist():
+        for row in _last_of_each(rows, self.since).to_pylist():
             key = Key(row["policy"], row["staging"], row["rule"], row["counter"])
             level, at = self.levels.get(key), row["at_last"].astimezone(UTC)
             used, start = row["used_last"], _utc(row["start_last"])
             samples = dict(level.samples) if level is not None and level.start == start else {}
-            samples[row["hour"].astimezone(UTC)] = used
+            if row["hour"] is not None:
+                samples[row["hour"].astimezone(UTC)] = used
             kept = dict(sorted(samples.items())[-SAMPLES:])
             if level is None or at >= level.at:
                 self.levels[key] = Level(row["limit_last"], used, start, _utc(row["end_last"]), at, kept)
@@ -139,15 +141,16 @@ class Tally:
             self.levels = dict(fullest)
 
 
-def _last_of_each(rows: pa.Table) -> pa.Table:
-    """Of each counter and hour the last reason, and the sum that its call has left."""
+def _last_of_each(rows: pa.Table, since: datetime | None) -> pa.Table:
+    """Of each counter and hour the last reason, and the sum that its call has left; what was before ``since`` is one
+    hour, which is null."""
     reasons = _one(rows["reasons"])
     flat, whose = pc.list_flatten(reasons), pc.list_parent_indices(reasons)
     calls = rows.select(["event_time", "verdict", "cost_nano_usd"]).combine_chunks().take(whose)
     admitted = pc.if_else(pc.equal(calls["verdict"], "deny"), 0, pc.fill_null(calls["cost_nano_usd"], 0))
     named = {name: pc.struct_field(flat, name) for name in ("policy", "staging", "rule", "counter")}
     found = pa.table({
-        **named, "hour": pc.floor_temporal(calls["event_time"], unit="hour"), "at": calls["event_time"],
+        **named, "hour": _hours(calls["event_time"], since), "at": calls["event_time"],
         "limit": pc.struct_field(flat, "limit_nano_usd"), "start": pc.struct_field(flat, "window_start"),
         "end": pc.struct_field(flat, "window_end"),
         "used": pc.add(pc.struct_field(flat, "used_before_nano_usd"), admitted),
@@ -155,6 +158,14 @@ def _last_of_each(rows: pa.Table) -> pa.Table:
     budgets = found.filter(pc.and_(pc.is_valid(found["counter"]), pc.is_valid(found["used"])))
     wanted = [(name, "last") for name in ("at", "limit", "start", "end", "used")]
     return budgets.group_by([*named, "hour"], use_threads=False).aggregate(wanted)
+
+
+def _hours(times: pa.ChunkedArray, since: datetime | None) -> pa.ChunkedArray:
+    hours = pc.floor_temporal(times, unit="hour")
+    if since is None:
+        return hours
+    is_late = pc.greater_equal(times, pa.scalar(since, times.type))
+    return pc.if_else(is_late, hours, pa.scalar(None, hours.type))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:

@@ -1,6 +1,7 @@
 """When a gate could be ready at the earliest: what is a matter of time, and nothing else."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,6 +38,7 @@ def _whole_minute(at_ms: int) -> int:
     return -(-at_ms // _MINUTE_MS) * _MINUTE_MS
 
 
+@lru_cache(4096)
 def _end_of_the_first(calendar: Calendar, from_ms: int) -> int:
     """The end of the first window that begins at or after an instant."""
     table = CalendarTable.empty(calendar)

@@ -1,6 +1,7 @@
 """Which stretch of a budget has to be proven: its last full window, or a month of what is longer than that."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,7 @@ def last_stretch(budget: Budget, end_ms: int, long_window_days: int) -> Stretch:
     return Stretch(end_ms - long_window_days * DAY_MS, end_ms, True)
 
 
+@lru_cache(4096)
 def _of_calendar(calendar: Calendar, end_ms: int) -> Stretch:
     table = CalendarTable.empty(calendar)
     table.cover(end_ms - _REACH_MS, end_ms)
