@@ -28,6 +28,7 @@ from gateway_shadow.simulation_runner import Runner
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.signing import Signer
+from spendgate.ledger.call_index import CallIndex
 from spendgate.prices.book import PriceBook
 
 
@@ -59,6 +60,7 @@ class Parts:
     tallies: Tallies = field(default_factory=Tallies)
     seen: Seen = field(default_factory=Seen)
     drafted: Versions = field(default_factory=Versions)
+    calls: CallIndex = field(default_factory=CallIndex)
 
 
 def shared(request: Request) -> Parts:

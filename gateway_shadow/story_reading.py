@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gateway_shadow.story import Recorded
 from spendgate.engine.staging import TenantDocument, settings_of
+from spendgate.ledger.call_index import CallIndex
 from spendgate.ledger.check_rows import checks_of
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
@@ -32,13 +33,17 @@ class Found(NamedTuple):
     document: TenantDocument
 
 
-def found_call(ledger: Ledger, tenant: str, source: str, id_: str) -> Found | None:
-    """The call of this source and id, the accepted one where it was repeated; None without one. Raises LedgerError."""
-    named = _events(ledger, tenant, {"id": id_, "source": source, "kind": "call"})
+def found_call(ledger: Ledger, tenant: str, source: str, id_: str, index: CallIndex | None = None) -> Found | None:
+    """The call of this source and id, the accepted one where it was repeated; None without one. ``index``: so that not
+    all rows need be read. Raises LedgerError."""
+    files = None if index is None else index.files(ledger, tenant, id_)
+    calls, about = (None, None) if files is None else files
+    named = _events(ledger, tenant, {"id": id_, "source": source, "kind": "call"}, calls)
     if not named:
         return None
     place, call = next((each for each in named if not each[0].duplicate), named[0])
-    notes = [each for each in _events(ledger, tenant, {"refers_to": id_, "source": source}) if not each[0].duplicate]
+    noted = _events(ledger, tenant, {"refers_to": id_, "source": source}, about)
+    notes = [each for each in noted if not each[0].duplicate]
     recorded = Recorded(
         place, call, len(named) - 1, _decision(ledger, place, call), notes, _check(ledger, place, call)
     )  # fmt: skip
@@ -59,9 +64,11 @@ def neighbours_of(
     return neighbours(ledger, tenant, _log_place(place), counter, most)
 
 
-def _events(ledger: Ledger, tenant: str, values: dict[str, str | int]) -> list[tuple[Place, Event]]:
+def _events(
+    ledger: Ledger, tenant: str, values: dict[str, str | int], only: frozenset[str] | None
+) -> list[tuple[Place, Event]]:
     found: list[tuple[Place, Event]] = []
-    for batch in rows(ledger, Selection("events", tenant, Wanted(values))):
+    for batch in rows(ledger, Selection("events", tenant, Wanted(values), only=only)):
         found += zip(places_of(batch), events_of(batch), strict=True)
         if len(found) >= MOST_NAMED:
             break

@@ -1,5 +1,6 @@
 """One call's whole story over HTTP."""
 
+from functools import lru_cache
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -21,6 +22,7 @@ from spendgate.model.policy import Policy
 from spendgate.simulate.call_rules import rules_of
 
 router = APIRouter(tags=["ledger"])
+_policy_of = lru_cache(2_000)(from_canonical)
 
 
 class Story(BaseModel):
@@ -56,7 +58,7 @@ def tell_story(
 ) -> Story:  # fmt: skip
     """One call's whole story: what came in, whose it is, what each rule said, what became of it, what was beside it."""
     with reading(parts, "events", "decisions", "activations", "checks") as ledger:
-        found = found_call(ledger, caller.tenant, source, id_)
+        found = found_call(ledger, caller.tenant, source, id_, parts.calls)
         if found is None:
             raise Problem(404, "not_found", "no call of this source and id is in the ledger")
         known = _policies(parts, caller, found)
@@ -73,4 +75,4 @@ def _policies(parts: Parts, caller: Caller, found: Found) -> dict[str, Policy]:
             documents = policies.by_hashes(connection, caller.tenant, {each.hash for each in found.document.stagings})
     except StoreAway:
         return {}
-    return {hash_: from_canonical(document) for hash_, document in documents.items()}
+    return {hash_: _policy_of(document) for hash_, document in documents.items()}

@@ -1,9 +1,11 @@
 """Decisions as they happen, and each call's whole story."""
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import Query, Request, Response
+from starlette.background import BackgroundTask
 
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import Name
@@ -15,8 +17,9 @@ from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import section
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.read_ledger import list_decisions
+from gateway_shadow.read_ledger import list_decisions, reading
 from gateway_shadow.tell_story import tell_story
+from spendgate.ledger.ledger_errors import LedgerError
 from spendgate.model.decision import CODES, VERDICTS, Code, Verdict
 
 router = pages_router()
@@ -35,10 +38,18 @@ def show_shadow(
     found = section(parts.outages, "ledger", lambda: _decisions(parts, caller, chosen, cursor.strip() or None))
     rows = [shadow_view.row(each) for each in (found.value or {"items": []})["items"]]
     following = found.value["next"] if found.value else None
-    return show(
+    answer = show(
         request, parts, caller, "shadow.html", found=found, rows=rows, chosen=chosen, verdicts=VERDICTS, codes=CODES,
         is_first=not cursor, older=with_query("/shadow", **chosen, cursor=following) if following else None,
     )  # fmt: skip
+    if rows and not parts.calls.is_prepared(caller.tenant):
+        answer.background = BackgroundTask(_prepare, parts, caller)  # for the story that is opened next
+    return answer
+
+
+def _prepare(parts: Parts, caller: Caller) -> None:
+    with suppress(Problem, LedgerError), reading(parts, "events") as ledger:
+        parts.calls.prepare(ledger, caller.tenant)
 
 
 @router.get("/shadow/story")

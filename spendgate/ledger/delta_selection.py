@@ -38,13 +38,15 @@ PLACE = ("topic_id", "partition", "offset", "index")
 
 
 class Selection(NamedTuple):
-    """A table's rows of one tenant that are ``wanted``; with ``after``, those beyond it in the order alone."""
+    """A table's rows of one tenant that are ``wanted``; with ``after``, those beyond it in the order alone. ``only``:
+    of these data files, by their paths."""
 
     table: TableName
     tenant: str
     wanted: Wanted = Wanted()
     after: Place | None = None
     newest_first: bool = False
+    only: frozenset[str] | None = None
 
     @property
     def shape(self) -> Shape:
@@ -102,6 +104,8 @@ class Reading:
         return last < after.offset if self._chosen.newest_first else first > after.offset
 
     def _may_hold(self, file: DataFile) -> bool:
+        if self._chosen.only is not None and file.path not in self._chosen.only:
+            return False
         if not file.ours:
             return True
         time, after = self._chosen.shape.time, self._chosen.after

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gateway_shadow.story_reading import Found, found_call, neighbours_of
 from spendgate.engine.windows import BUCKETS
+from spendgate.ledger.call_index import CallIndex
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.model.activation import Activation, SettingsChange
 from spendgate.model.decision import VERDICTS, Decision, Reason
@@ -36,6 +37,7 @@ def told_calls(log: Log, folder: Path) -> Iterator[tuple[Ledger, Found, Decision
     for decision in decisions:
         found = found_call(ledger, decision.tenant, decision.source, decision.event_id)
         assert found is not None
+        assert found_call(ledger, decision.tenant, decision.source, decision.event_id, CallIndex()) == found
         if found.recorded.decision == decision:
             yield ledger, found, decision, [each for each in whole if each.tenant == decision.tenant]
 
