@@ -13,7 +13,7 @@ from bench.workload import PACKED, Workload
 from spendgate.model.partition import partition_of
 
 PAGES = 50
-EVENTS, PACE_PER_S, PACED_S = 200_000, 2_000, 6
+EVENTS, PACE_PER_S, PACED_S = 60_000, 1_000, 6
 _DECISION = b'"decision_id":'
 
 

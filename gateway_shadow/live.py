@@ -8,67 +8,20 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from gateway_shadow.live_ids import Place, Told
+from gateway_shadow.live_watcher import Wants, Watcher
 from spendgate.model.decision import read_decisions
 from spendgate.model.partition import partition_of
 
 log = logging.getLogger(__name__)
 
-MOST_WAITING = 2_000
-"""Decisions that wait for one who watches; what comes then is left out."""
 MOST_A_TENANT = 50
 AGAIN_S = 2.0
-
-
-class Gap(NamedTuple):
-    """So many decisions were left out here."""
-
-    missed: int
-
-
-@dataclass(eq=False)
-class Watcher:
-    """One who watches a tenant's decisions."""
-
-    tenant: str
-    _waiting: asyncio.Queue[Told] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
-    _missed: int = 0
-
-    def tell(self, told: Told) -> None:
-        """A decision, or one more that is left out; the order stays, so a gap ends only once all before it are read."""
-        if self._missed or self._waiting.full():
-            self._missed += 1
-        else:
-            self._waiting.put_nowait(told)
-
-    @property
-    def is_abreast(self) -> bool:
-        """Whether all that was told has been read."""
-        return self._waiting.empty() and not self._missed
-
-    @property
-    def has_missed(self) -> bool:
-        """Whether some were left out."""
-        return self._missed > 0
-
-    def forget(self) -> None:
-        """Leave out what waits, for it will be read elsewhere."""
-        self._missed = 0
-        while not self._waiting.empty():
-            self._waiting.get_nowait()
-
-    async def next(self) -> Told | Gap:
-        """The next one."""
-        if self._waiting.empty() and self._missed:
-            gap, self._missed = Gap(self._missed), 0
-            return gap
-        return await self._waiting.get()
 
 
 class TooMany(Exception):
@@ -88,11 +41,13 @@ class Live:
         self._begun = asyncio.Event()
 
     @asynccontextmanager
-    async def watch(self, tenant: str) -> AsyncIterator[Watcher]:
-        """Watch a tenant's decisions, from now on. Raises TooMany."""
+    async def watch(
+        self, tenant: str, wants: Wants | None = None, at_most: int | None = None
+    ) -> AsyncIterator[Watcher]:
+        """Watch a tenant's decisions, from now on; see Watcher. Raises TooMany."""
         if Counter(each.tenant for each in self._watchers)[tenant] >= MOST_A_TENANT:
             raise TooMany
-        watcher = Watcher(tenant)
+        watcher = Watcher(tenant, wants, at_most)
         self._watchers.add(watcher)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
@@ -150,7 +105,8 @@ class Live:
 
     def _tell(self, key: bytes, value: bytes, at: Place) -> None:
         tenant = key.decode(errors="replace")
-        watchers = [each for each in self._watchers if each.tenant == tenant]
+        behind = Place(at.partition, at.offset + 1)
+        watchers = [each for each in self._watchers if each.tenant == tenant and not each.pass_over(value, behind)]
         if not watchers:
             return
         for told in told_of(value, at):

@@ -5,7 +5,10 @@ All decisions of a tenant stand in one partition, so one place says it all. A pl
 """
 
 import re
+from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from spendgate.model.decision import Decision
 
@@ -25,11 +28,20 @@ class Place(NamedTuple):
         return ".".join(map(str, self))
 
 
-class Told(NamedTuple):
+@dataclass(slots=True)
+class Told:
     """A decision, and the place after it."""
 
     decision: Decision
     after: Place
+    _text: str = field(default="", repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """The decision as JSON; many may watch it, and it is encoded once."""
+        if not self._text:
+            self._text = msgspec.json.encode(self.decision).decode()
+        return self._text
 
 
 def place_of(text: str) -> Place | None:

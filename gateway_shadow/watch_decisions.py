@@ -6,17 +6,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
-import msgspec
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from gateway_shadow.auth import Reader
 from gateway_shadow.documents import Name
-from gateway_shadow.live import Gap, TooMany, Watcher
+from gateway_shadow.live import TooMany
 from gateway_shadow.live_ids import Place, Told, place_of
+from gateway_shadow.live_watcher import Gap, Watcher
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
@@ -33,10 +34,20 @@ ROUNDS = 5
 before."""
 
 
-async def _watcher(caller: Reader, parts: Shared) -> AsyncIterator[Watcher]:
+AtMost = Annotated[
+    int | None,
+    Query(ge=1, le=1000, description="So many in a second; a `gap` tells how many more there were. For people."),
+]  # fmt: skip
+
+
+async def _watcher(
+    caller: Reader, parts: Shared, verdict: Annotated[Verdict | None, Query()] = None,
+    policy: Annotated[Name | None, Query()] = None, at_most: AtMost = None,
+) -> AsyncIterator[Watcher]:  # fmt: skip
+    wants = None if verdict is None and policy is None else partial(_is_wanted, verdict=verdict, policy=policy)
     async with AsyncExitStack() as exits:
         try:
-            yield await exits.enter_async_context(parts.live.watch(caller.tenant))
+            yield await exits.enter_async_context(parts.live.watch(caller.tenant, wants, at_most))
         except TooMany:
             words = "as many streams of this tenant are open as may be"
             raise Problem(503, "busy", words, headers={"Retry-After": "10"}) from None
@@ -46,6 +57,7 @@ async def _watcher(caller: Reader, parts: Shared) -> AsyncIterator[Watcher]:
 async def live_decisions(
     caller: Reader, parts: Shared, watcher: Annotated[Watcher, Depends(_watcher)],
     verdict: Annotated[Verdict | None, Query()] = None, policy: Annotated[Name | None, Query()] = None,
+    at_most: AtMost = None,
     last_event_id: Annotated[str | None, Header(description="The last id of a stream that was cut.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:  # fmt: skip
     """Server-sent events: `begun` once nothing is missed any more, then a `decision` each, and `gap` where some were
@@ -62,6 +74,8 @@ async def live_decisions(
         while (told := await _next(watcher, until)) is not None:
             if (said := stream.event_of(told)) is not None:
                 yield said
+        if watcher.is_empty and (rest := watcher.rest()) is not None:
+            yield stream.gap(rest)
         if (progress := stream.progress()) is not None:
             yield progress
 
@@ -124,13 +138,21 @@ class _Stream:
         return oldest, {"missed": None, "messages": oldest.offset - wanted.offset, "reason": "too_far_back"}
 
     def event_of(self, told: Told | Gap) -> ServerSentEvent | None:
-        """A decision that is wanted, or a gap; a gap has no id, so that whoever connects again gets what is in it."""
+        """A decision that is wanted, or a gap; one for slowness has no id, so that whoever connects again gets what is
+        in it."""
         if isinstance(told, Gap):
-            data = {"missed": told.missed, "messages": None, "reason": "too_slow"}
-            return ServerSentEvent(event="gap", data=data)
+            return self.gap(told)
         if not _is_wanted(told.decision, self.verdict, self.policy):
             return None
-        return self._event("decision", _document(told.decision), told.after)
+        self.said = told.after.id
+        return ServerSentEvent(event="decision", id=self.said, raw_data=told.text)
+
+    def gap(self, gap: Gap) -> ServerSentEvent:
+        """How many were left out. Of what was more than was asked for it has the id, too: nobody wants it again."""
+        if gap.after is not None:
+            self.said = gap.after.id
+        data = {"missed": gap.missed, "messages": None, "reason": gap.reason}
+        return ServerSentEvent(event="gap", data=data, id=None if gap.after is None else self.said)
 
     def progress(self) -> ServerSentEvent | None:
         """How far the topic has been looked at without a hit, for whoever is cut now."""
@@ -166,8 +188,3 @@ def _is_wanted(decision: Decision, verdict: Verdict | None, policy: str | None) 
     return verdict in (None, decision.verdict) and (
         policy is None or any(reason.policy == policy for reason in decision.reasons)
     )
-
-
-def _document(decision: Decision) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(decision)
-    return found

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shadow.live import MOST_WAITING, Gap, Watcher
 from gateway_shadow.live_back import MOST_AGE, MOST_MESSAGES, Past
 from gateway_shadow.live_ids import Place, Told, place_of
+from gateway_shadow.live_watcher import MOST_WAITING, Gap, Watcher
 from policy_store import api_keys
 from spendgate.model.decision import Decision, encode_decisions
 from spendgate.model.partition import partition_of
@@ -104,6 +104,34 @@ def test_who_reads_too_slowly_is_told_how_many_were_left_out() -> None:
         return [*found[MOST_WAITING - 1 :], await watcher.next()]
 
     assert asyncio.run(run()) == [told[0], Gap(5), told[1]]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=8), st.integers(1, 12), st.booleans())
+def test_who_wants_so_many_a_second_gets_no_more_and_is_told_of_all_others(
+    seconds: list[int], at_most: int, is_packed: bool
+) -> None:
+    now = [0.0]
+
+    async def run() -> tuple[int, int]:
+        watcher, told, missed = Watcher(TENANT, at_most=at_most, clock=lambda: now[0]), 0, 0
+        for second, count in enumerate(seconds, 1):
+            now[0] = float(second)
+            value = encode_decisions(DECISIONS[:1] * count)
+            for at in range(0 if is_packed and watcher.pass_over(value, Place(0, second)) else count):
+                watcher.tell(Told(DECISIONS[0], Place(0, second, at)))
+            of_second = 0
+            while not watcher.is_empty:
+                found = await watcher.next()
+                of_second += not isinstance(found, Gap)
+                missed += found.missed if isinstance(found, Gap) else 0
+            assert of_second == min(count, at_most)
+            told += of_second
+        now[0] += 1
+        rest = watcher.rest()
+        return told, missed + (0 if rest is None else rest.missed)
+
+    told, missed = asyncio.run(run())
+    assert (told, told + missed) == (sum(min(each, at_most) for each in seconds), sum(seconds))
 
 
 class Browser:

@@ -58,7 +58,7 @@
     const is_wanted = (each) => (!wanted.source || each.source === wanted.source) && (!wanted.eventId || each.event_id === wanted.eventId)
       && (!wanted.code || (each.reasons ?? []).some((reason) => reason.code === wanted.code && (!wanted.policy || reason.policy === wanted.policy)));
 
-    const asked = new URLSearchParams();
+    const asked = new URLSearchParams({ at_most: "10" }); // more in a second nobody can read
     for (const name of ["verdict", "policy"]) if (wanted[name]) asked.set(name, wanted[name]);
     const stream = new EventSource(`/v1/decisions/live?${asked}`);
     stream.addEventListener("begun", () => { words = "Live"; tell(); });
