@@ -1,5 +1,6 @@
 """Laws of what pages say, without a server."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -13,9 +14,10 @@ from hypothesis import strategies as st
 from gateway_shadow.pages import words
 from gateway_shadow.pages.design_form import FRESH, form_of, text_of, with_rule, without_rule
 from gateway_shadow.pages.design_view import caps_around, look, names_of, said_by
+from gateway_shadow.pages.ledger_versions import KEPT_S, Read, Versions
 from gateway_shadow.pages.overview_view import overview
 from gateway_shadow.pages.simulation_view import calendar
-from gateway_shadow.pages.tally import COLUMNS, Tally
+from gateway_shadow.pages.tally import COLUMNS, SAMPLES, Tally, pace_nano_usd_an_hour
 from spendgate.model.event import SCOPE_FIELDS
 from tests.reconcile.test_reconcile import busy
 
@@ -153,6 +155,36 @@ def test_a_tally_is_the_same_however_the_log_is_cut_and_whatever_is_published_ag
     assert parts.decisions == len(decisions)
     spent = sum(each.spent_nano_usd for each in parts.days.values())
     assert spent == sum(each.cost_nano_usd or 0 for each in decisions)
+
+
+@given(st.integers(0, 50))
+def test_hours_that_are_left_out_change_no_pace_of_the_last_day(hours: int) -> None:
+    _, decisions, _ = busy()
+    whole, later = Tally(), Tally()
+    now = max(each.event_time for each in decisions) + timedelta(hours=hours)
+    later.since = now - timedelta(hours=SAMPLES)
+    for tally in (whole, later):
+        tally.add(rows_of(decisions))
+    assert whole.levels.keys() == later.levels.keys()
+    for key, level in whole.levels.items():
+        other = later.levels[key]
+        assert replace(level, samples={}) == replace(other, samples={})
+        assert pace_nano_usd_an_hour(level, now) == pace_nano_usd_an_hour(other, now)
+
+
+def test_drafts_keep_to_a_version_of_the_ledger_for_a_while() -> None:
+    now = [0.0]
+    versions = Versions(lambda: now[0])
+    assert versions.of("acme") is None
+    versions.keep("acme", Read(7, None))
+    now[0] = KEPT_S - 1
+    assert versions.of("acme") == Read(7, None)
+    assert versions.of("other") is None
+    now[0] = KEPT_S
+    assert versions.of("acme") is None
+    versions.keep("acme", Read(8, None))
+    versions.forget("acme")
+    assert versions.of("acme") is None
 
 
 def test_the_overview_counts_what_the_decisions_say() -> None:
