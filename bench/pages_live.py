@@ -1,5 +1,6 @@
 """What open live pages cost the stream: the worker's rate over the same load with none and with fifty, in turn."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,18 +24,25 @@ def watching(here: Opened, folder: Path, events: int, rounds: int) -> dict[str, 
     stream.rate()  # warms up
     rates: dict[int, list[float]] = {0: [], PAGES: []}
     waits: dict[int, list[float]] = {0: [], PAGES: []}
+    cpu: dict[int, list[float]] = {0: [], PAGES: []}
     for _ in range(rounds):
         for pages in (0, PAGES):
             with _open(here, folder, pages):
                 rates[pages].append(stream.rate())
+                begun_s, begun_ms = time.perf_counter(), here.door_cpu_ms()
                 waits[pages].append(stream.wait_ms())
-                print(f"{pages} pages: {rates[pages][-1]:.0f} events/s, {waits[pages][-1]:.1f} ms", flush=True)
+                cpu[pages].append((here.door_cpu_ms() - begun_ms) / (time.perf_counter() - begun_s))
+                figures = rates[pages][-1], waits[pages][-1], cpu[pages][-1]
+                print(
+                    "{} pages: {:.0f} events/s, {:.1f} ms, door {:.0f} ms of CPU/s".format(pages, *figures), flush=True
+                )
     stream.close()
     return {
         "ratios": {
             "rate_50_pages_vs_0": round(max(rates[PAGES]) / max(rates[0]), 3),
             "wait_0_pages_vs_50": round(min(waits[0]) / min(waits[PAGES]), 3),
         },
+        "door_cpu_ms_per_s": {pages: [round(each) for each in found] for pages, found in cpu.items()},
         "events_per_s": {pages: [round(each) for each in found] for pages, found in rates.items()},
         f"wait_p50_ms_at_{PACE_PER_S}_per_s": {pages: [round(e, 1) for e in found] for pages, found in waits.items()},
     }  # fmt: skip

@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 
 class _Page:
-    """One connection; what comes is counted and let go, for a browser elsewhere would take no processor here."""
+    """One connection, which asks for what the page asks for; what comes is counted and let go, for a browser elsewhere would take no processor here."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -21,7 +21,7 @@ class _Page:
     async def watch(self, port: int, key: str) -> None:
         """Read until the connection ends."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_CHUNK)
-        head = f"GET /v1/decisions/live HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
+        head = f"GET /v1/decisions/live?at_most=10 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
         writer.write(head.encode())
         seen = b""
         while part := await reader.read(_CHUNK):
