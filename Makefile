@@ -99,6 +99,9 @@ bench-simulate: $(PEERS) ## The simulator beside DuckDB, plain Python and bare r
 bench-gate: $(STAMP) ## Reconciling beside simulating, a check that reserves beside INCRBY (ARGS=--quick)
 	$(BIN)/python -m bench.gate $(ARGS)
 
+bench-pages: $(PEERS) ## The dashboard in Debian's Chromium over a million decisions, 200 policies, 50 reviews (ARGS=--quick)
+	$(BIN)/python -m bench.pages $(ARGS)
+
 faults: $(STAMP) ## The fault matrix beside the obvious design; goes on where it was broken off (FAULT=, SEEDS=1,2, EVENTS=, FRESH=1)
 	@$(BIN)/python -m dev.faults $(if $(FAULT),--fault $(FAULT)) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(FRESH),--fresh) $(ARGS)
 

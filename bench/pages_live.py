@@ -32,10 +32,8 @@ def watching(here: Opened, folder: Path, events: int, rounds: int) -> dict[str, 
                 begun_s, begun_ms = time.perf_counter(), here.door_cpu_ms()
                 waits[pages].append(stream.wait_ms())
                 cpu[pages].append((here.door_cpu_ms() - begun_ms) / (time.perf_counter() - begun_s))
-                figures = rates[pages][-1], waits[pages][-1], cpu[pages][-1]
-                print(
-                    "{} pages: {:.0f} events/s, {:.1f} ms, door {:.0f} ms of CPU/s".format(pages, *figures), flush=True
-                )
+                told = f"{rates[pages][-1]:.0f} events/s, {waits[pages][-1]:.1f} ms, door {cpu[pages][-1]:.0f} ms CPU/s"
+                print(f"{pages} pages: {told}", flush=True)
     stream.close()
     return {
         "ratios": {

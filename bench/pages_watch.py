@@ -12,7 +12,8 @@ _CHUNK = 1 << 20
 
 
 class _Page:
-    """One connection, which asks for what the page asks for; what comes is counted and let go, for a browser elsewhere would take no processor here."""
+    """One connection, which asks for what the page asks for; what comes is counted and let go, for a browser elsewhere
+    would take no processor here."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()

@@ -1,0 +1,25 @@
+"""Drafts that are simulated while somebody writes: over one version of the ledger, which the page names by its time."""
+
+import json
+
+from gateway_shadow.pages.design_form import FRESH
+from policy_store import jobs
+from tests.door.browser import Browser
+from tests.door.conftest import Door
+from tests.engine.scenes import TENANT
+from tests.pages.conftest import Role
+
+
+def test_one_draft_after_another_is_over_the_ledger_that_the_first_has_found(
+    house: Door, browsers: dict[Role, Browser]
+) -> None:
+    shown = [
+        browsers["editor"].submit("/design-simulation", yaml=FRESH.replace('"100"', f'"{cap}"'), last="yaml")
+        for cap in (5, 6)
+    ]
+    assert all(each.status_code == 200 for each in shown)
+    with house.database.read() as connection:
+        second, first = [each for each in jobs.listed(connection, TENANT, most=5) if not each.is_stored][:2]
+    assert "ledger_version" not in json.loads(first.options)
+    assert first.ledger_version is not None
+    assert json.loads(second.options)["ledger_version"] == second.ledger_version == first.ledger_version
