@@ -16,5 +16,7 @@ DONES: dict[str, str] = {
     "waived": "The criterion is waived for this staging.",
     "saved": "It is saved.",
     "revoked": "It has ended; every process obeys within two seconds.",
+    "removed": "The target is forgotten; what waited for it is not sent any more.",
+    "resent": "The alert is sent again, under the same id.",
     "cancelled": "The simulation is cancelled.",
 }

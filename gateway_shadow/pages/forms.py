@@ -1,6 +1,6 @@
 """Forms of the dashboard: they do what a route of the API does, and show what it says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from fastapi import Response
@@ -19,20 +19,21 @@ def acted(act: Callable[[], str], again: Callable[[Problem], Response]) -> Respo
     """Do it, and lead to the address that it gives; where it is refused, ``again`` shows the form with the problem."""
     try:
         return RedirectResponse(act(), 303)
-    except StoreAway:
-        raise
-    except StoreError as error:
-        problem = of_store(error)
-    except Problem as error:
-        problem = error
-    if problem.status_code not in AGAIN:
-        raise problem
+    except (Problem, StoreError) as error:
+        return refused(error, again)
+
+
+def refused(error: Problem | StoreError, again: Callable[[Problem], Response]) -> Response:
+    """The form again, with why. Raises what a form cannot say: a store that is away, a fault."""
+    problem = of_store(error) if isinstance(error, StoreError) else error
+    if isinstance(error, StoreAway) or problem.status_code not in AGAIN:
+        raise error
     answer = again(problem)
     answer.status_code = problem.status_code
     return answer
 
 
-def read_as(kind: type[M], **said: object) -> M:
+def read_as(kind: type[M], /, **said: object) -> M:
     """What a form has said, as the API's own document. Raises Problem with every field that is not as expected."""
     try:
         return kind.model_validate({name: value for name, value in said.items() if value is not None})
@@ -46,6 +47,25 @@ def revision_of(form: dict[str, str]) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise Problem(428, "no_revision", "revision: expected the one that the page had; load it again")
     return int(text)
+
+
+def whole(text: str) -> int | str:
+    """A whole number that was typed; what is none stays as it is, for its error."""
+    return int(text) if text.isascii() and text.strip().isdecimal() and len(text) < 16 else text
+
+
+def items_of(text: str | None) -> list[str]:
+    """What was typed with commas between."""
+    return [each.strip() for each in (text or "").split(",") if each.strip()]
+
+
+def chosen(words: Mapping[str, int], said: str | None) -> int | None:
+    """The number that a choice's words stand for."""
+    return words.get(said or "")
+
+
+OVERLAPS = {"an hour": 3600, "a day": 86_400, "a week": 604_800, "not at all": 0}
+"""For how long an old secret goes on beside a new one, in seconds."""
 
 
 def or_none(text: str | None) -> str | None:

@@ -11,12 +11,12 @@ from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import NamedInPath, Why
 from gateway_shadow.enforcement_documents import CertificateDocument, Flip, NewWaiver, Off
 from gateway_shadow.pages import gate_view
-from gateway_shadow.pages.forms import acted, or_none, read_as
+from gateway_shadow.pages.forms import acted, or_none, read_as, refused
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.problems import Problem, of_store
-from policy_store.errors import NotFound, StoreAway, StoreError
+from gateway_shadow.problems import Problem
+from policy_store.errors import NotFound, StoreError
 from policy_store.lifecycle import LIVE
 from spendgate.model.event import SCOPE_FIELDS
 
@@ -45,10 +45,8 @@ async def ask(request: Request, form: Form, caller: Operator, parts: Shared) -> 
     try:
         wanted = read_as(Flip, level=form.get("level"), staging=staging, share=_share(form), why=form.get("why", ""))
         await manage_enforcement.request_on(wanted, caller, parts)
-    except StoreAway:
-        raise
     except (Problem, StoreError) as error:
-        return await run_in_threadpool(_again, error, partial(again, typed=form))
+        return await run_in_threadpool(refused, error, lambda problem: again(problem=problem, typed=form))
     return RedirectResponse("/gate?done=asked", 303)
 
 
@@ -58,10 +56,8 @@ async def confirm(request: Request, id_: NamedInPath, form: Form, caller: Operat
     try:
         why = read_as(Why, why=or_none(form.get("why")))
         await manage_enforcement.confirm(id_, why, caller, parts)
-    except StoreAway:
-        raise
     except (Problem, StoreError) as error:
-        return await run_in_threadpool(_again, error, partial(_gates, request, parts, caller))
+        return await run_in_threadpool(refused, error, lambda problem: _gates(request, parts, caller, problem=problem))
     return RedirectResponse("/gate?done=on", 303)
 
 
@@ -99,13 +95,6 @@ def waive(request: Request, id_: NamedInPath, form: Form, caller: Operator, part
         return f"/gate/{id_}?done=waived"
 
     return acted(act, lambda problem: _gate(request, parts, caller, id_, problem=problem, typed=form))
-
-
-def _again(error: Problem | StoreError, page: "partial[Response]") -> Response:
-    problem = of_store(error) if isinstance(error, StoreError) else error
-    answer = page(problem=problem)
-    answer.status_code = problem.status_code
-    return answer
 
 
 def _share(form: dict[str, str]) -> dict[str, object] | None:

@@ -21,7 +21,10 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group("Watch", (Place("/", "Overview"), Place("/shadow", "Shadow"), Place("/reviews", "Reviews"))),
+    Group(
+        "Watch",
+        (Place("/", "Overview"), Place("/shadow", "Shadow"), Place("/reviews", "Reviews"), Place("/alerts", "Alerts")),
+    ),
     Group("Plan", (Place("/policies", "Policies"), Place("/simulations", "Simulations"))),
     Group("Prove", (Place("/gate", "Gate and enforcement"),)),
     Group(

@@ -1,6 +1,7 @@
 """All pages; the composition root includes them."""
 
 from gateway_shadow.pages import (
+    alerts,
     assets,
     audit,
     design,
@@ -17,6 +18,7 @@ from gateway_shadow.pages import (
 )
 
 _ALL = (
-    assets, overview, shadow, reviews, policies, design, simulations, gate, ledger, keys, privacy, audit, settings,
+    assets, overview, shadow, reviews, alerts, policies, design, simulations, gate, ledger, keys, privacy, audit,
+    settings,
 )  # fmt: skip
 PAGES = tuple(each.router for each in _ALL)

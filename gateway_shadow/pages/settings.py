@@ -5,7 +5,7 @@ from fastapi import Request, Response
 from gateway_shadow import manage_enforcement, manage_people
 from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import NewSettings
-from gateway_shadow.pages.forms import acted, or_none, read_as, revision_of
+from gateway_shadow.pages.forms import acted, or_none, read_as, revision_of, whole
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
@@ -26,7 +26,7 @@ def change(request: Request, form: Form, caller: Operator, parts: Shared) -> Res
     """Other settings."""
 
     def act() -> str:
-        said = {name: _whole(form.get(name, "")) for name in WHOLE}
+        said = {name: whole(form.get(name, "")) for name in WHOLE}
         wanted = read_as(
             NewSettings, one_person=form.get("one_person") == "yes", why=or_none(form.get("why")),
             settings={**said, "reasons": form.get("reasons", "")},
@@ -35,10 +35,6 @@ def change(request: Request, form: Form, caller: Operator, parts: Shared) -> Res
         return "/settings?done=saved"
 
     return acted(act, lambda problem: _page(request, parts, caller, problem, form))
-
-
-def _whole(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
 def _page(

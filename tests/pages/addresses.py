@@ -18,6 +18,8 @@ PAGES = (
     Page("/shadow", "/shadow"),
     Page("/shadow/story", "/shadow/story?source=app&id=e17"),
     Page("/reviews", "/reviews?state="),
+    Page("/alerts", "/alerts"),
+    Page("/alerts/targets/{name}", "/alerts/targets/ops", "operate"),
     Page("/policies", "/policies"),
     Page("/policies/{name}", "/policies/capped"),
     Page("/design", "/design", "edit"),

@@ -7,9 +7,12 @@ from typing import get_args
 import httpx
 import pytest
 
+from dev.ports import free_port
 from dev.stack import Stack
-from policy_store import jobs, policies, stagings
+from policy_store import alert_targets, alerts, jobs, policies, stagings
+from policy_store.alerts import Alert
 from policy_store.api_keys import Role
+from policy_store.change import Change
 from spendgate.model.policy_source import check_bytes
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make
@@ -39,7 +42,7 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
         correction(timedelta(minutes=51), "e17", 5),
     )
     write(made.ledger, log_of(*(record.body for record in log), *later), decisions)
-    made.start()
+    made.start(SPENDGATE_ALERTS_ALLOW="127.0.0.1")
     made.key("viewer", tenant=TENANT)
     policy = check_bytes(POLICY.encode(), "body")[0][0].policy
     with made.changes().of(TENANT, "eda") as change:
@@ -50,10 +53,22 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
         jobs.start(change, policy, '{"sweep":"cap=5:50:5"}', is_stored=True)
     with made.changes().of(TENANT, "amy") as change:
         stagings.approve(change, asked.id, asked.revision, made.signer, "good")
+        tell(change, made)
     with house_client(made) as client:
         until(lambda: client.get("/v1/simulations").json()["items"][0]["state"] == "done", "the simulation to be done")
     yield made
     made.close()
+
+
+def tell(change: Change, door: Door) -> None:
+    """A target that does not answer, and an alert for it."""
+    nowhere = f"https://127.0.0.1:{free_port()}/a-path-that-is-a-secret"
+    alert_targets.create(change, alert_targets.sealer_of(door.signer), "ops", "webhook", nowhere)
+    about = Alert(
+        "alr-1", TENANT, "cap", "capped", "stg-1", "shadow", "over the cap of $20.00", change.now_ms, rule=0,
+        verdict="deny", source="app", event_id="e17",
+    )  # fmt: skip
+    alerts.raise_(change.connection, about, change.now_ms)
 
 
 def browser_of(house: Door, role: Role, person: str = "", tenant: str = TENANT) -> Browser:

@@ -71,7 +71,7 @@ function keeping() {
   if (sent && document.querySelector(".notice.good")) { sessionStorage.removeItem(sent); sessionStorage.removeItem("sent"); }
   for (const form of document.querySelectorAll("form[data-keep]")) {
     const key = `kept:${form.dataset.keep}`;
-    const fields = () => [...form.elements].filter((each) => each.name && !["hidden", "password", "submit"].includes(each.type));
+    const fields = () => [...form.elements].filter((each) => each.name && !["hidden", "password", "submit", "url"].includes(each.type));
     const kept = sessionStorage.getItem(key);
     if (kept) {
       const said = JSON.parse(kept);
