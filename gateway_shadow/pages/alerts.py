@@ -12,8 +12,8 @@ from gateway_shadow.auth import RIGHTS, Caller, Operator, Reader
 from gateway_shadow.documents import NamedInPath
 from gateway_shadow.pages import alerts_view
 from gateway_shadow.pages.addresses import with_query
-from gateway_shadow.pages.alerts_view import KINDS, said_of, wanted_of
-from gateway_shadow.pages.forms import OVERLAPS, acted, chosen, or_none, read_as, refused, revision_of
+from gateway_shadow.pages.alerts_view import FIELDS, KINDS, said_of, wanted_of
+from gateway_shadow.pages.forms import OVERLAPS, acted, chosen, or_none, placed, read_as, refused, revision_of
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
@@ -111,7 +111,7 @@ def _alerts(
     found = manage_alerts.list_alerts(caller, parts, or_none(said.get("policy")), kind, after, A_PAGE)
     return show(
         request, parts, caller, "alerts.html", alerts=found.alerts, targets=_targets(parts, caller), said=said,
-        more=with_query("/alerts", **said, after=found.next) if found.next else None, problem=problem,
+        more=with_query("/alerts", **said, after=found.next) if found.next else None, problem=placed(problem, FIELDS),
         typed=typed or {"from_percent": "1"}, view=alerts_view,
     )  # fmt: skip
 
@@ -128,6 +128,6 @@ def _target(
     found = manage_alerts.get_target(name, Response(), caller, parts)
     said: dict[str, Any] = said_of(found) if typed is None else typed
     return show(
-        request, parts, caller, "alert_target.html", found=found, said=said, problem=problem, made=made, trial=trial,
-        view=alerts_view, overlaps=tuple(OVERLAPS),
+        request, parts, caller, "alert_target.html", found=found, said=said, problem=placed(problem, FIELDS), made=made,
+        trial=trial, view=alerts_view, overlaps=tuple(OVERLAPS),
     )  # fmt: skip

@@ -15,6 +15,8 @@ KINDS: dict[AlertKind, str] = {
 }  # fmt: skip
 TARGET_KINDS: tuple[TargetKind, ...] = get_args(TargetKind)
 
+FIELDS = ("name", "kind", "url", "policies", "kinds", "from_percent")
+
 
 def wanted_of(form: Mapping[str, str]) -> dict[str, Any]:
     """What a form says of a target, for the API's documents; ``url`` is None where nothing was typed."""

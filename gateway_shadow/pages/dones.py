@@ -18,5 +18,9 @@ DONES: dict[str, str] = {
     "revoked": "It has ended; every process obeys within two seconds.",
     "removed": "The target is forgotten; what waited for it is not sent any more.",
     "resent": "The alert is sent again, under the same id.",
+    "private": "The privacy settings are saved. Every process obeys within two seconds.",
+    "rotated": "There is a new key. The one before still opens, and compares, what was made with it.",
+    "destroyed": "The key is gone: nobody can compare with what was made with it any more.",
+    "registered": "The gateway's key is registered: what it signs is the tenant's.",
     "cancelled": "The simulation is cancelled.",
 }

@@ -1,13 +1,13 @@
 """Forms of the dashboard: they do what a route of the API does, and show what it says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from fastapi import Response
 from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse
 
-from gateway_shadow.problems import FieldProblem, Problem, fields_of, of_store
+from gateway_shadow.problems import Problem, fields_of, of_store
 from policy_store.errors import StoreAway, StoreError
 
 M = TypeVar("M", bound=BaseModel)
@@ -73,11 +73,15 @@ def or_none(text: str | None) -> str | None:
     return (text or "").strip() or None
 
 
-def errors_at(problem: Problem | None, field: str) -> list[str]:
-    """What is wrong at a field, and beneath it."""
-    found: list[FieldProblem] = [] if problem is None else problem.errors
-    return [each.expected for each in found if each.field is not None and _is_at(each.field, field)]
+def placed(problem: Problem | None, names: Iterable[str]) -> Problem | None:
+    """The same, each error at the field of the form that shows its place: the name that the place begins with."""
+    if problem is None or not problem.errors:
+        return problem
+    known = sorted(names, key=len, reverse=True)
+    errors = [each.model_copy(update={"field": _field_of(each.field, known)}) for each in problem.errors]
+    return Problem(problem.status_code, problem.code, problem.detail, errors)
 
 
-def _is_at(place: str, field: str) -> bool:
-    return place == field or place.startswith((f"{field}.", f"{field}["))
+def _field_of(place: str | None, names: Sequence[str]) -> str | None:
+    fitting = (name for name in names if place is not None and f"{place}.".startswith(f"{name}."))
+    return next(fitting, place)

@@ -6,7 +6,9 @@ from contextlib import closing
 from html import unescape
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from spendgate.reconcile.public_keys import public_text
 from tests.door.browser import Browser
 from tests.door.conftest import Door
 from tests.door.receiver import Says, receiving
@@ -20,6 +22,13 @@ def op(house: Door) -> Iterator[Browser]:
     found = browser_of(house, "operator", "olga")
     yield found
     found.close()
+
+
+def field_of(text: str, name: str) -> str:
+    """What a text field of a page holds."""
+    found = re.search(rf'name="{re.escape(name)}" type="text" value="([^"]*)"', text)
+    assert found is not None, name
+    return unescape(found[1])
 
 
 def words_of(text: str) -> str:
@@ -84,3 +93,60 @@ def test_an_alert_is_sent_again_by_an_operator_and_by_nobody_else(house: Door, o
         for path in ("/alerts/targets", "/alerts/targets/ops/test", "/alerts/alr-1/resend"):
             assert viewer.submit(path).status_code == 403
     assert op.submit("/alerts/alr-1/resend", target="nobody").status_code == 404
+
+
+def test_modes_scopes_and_retention_are_changed_by_a_form_and_a_refusal_stands_at_its_field(op: Browser) -> None:
+    revision = revision_at(op, "/privacy", "/privacy")
+    said = {"settings.mode": "metadata_only", "settings.retention_days": "7", "why": "a trial"}
+    more = op.submit("/privacy", act="add", revision=revision, **said)
+    assert (more.status_code, read(more.text).found()) == (200, [])
+    assert (field_of(more.text, "settings.retention_days"), field_of(more.text, "why")) == ("7", "a trial")
+    at = "settings.scopes.0"
+    said |= {
+        f"{at}.mode": "fingerprint_only",
+        f"{at}.scope.team": "legal, law-*",
+        f"{at}.scope.exclude.model": "gpt-4*",
+    }
+    wrong = op.submit("/privacy", act="save", revision=revision, **said | {f"{at}.scope.team": "a b\x00"})
+    assert (wrong.status_code, f'id="e-{at}.scope.team"'.replace(".", "-") in wrong.text) == (422, True)
+    done = op.submit("/privacy", act="save", revision=revision, **said)
+    assert done.headers["location"] == "/privacy?done=private"
+    page = op.get("/privacy").text
+    assert "fingerprint only: team legal, law-*; but not model gpt-4*" in words_of(page)
+    settings = op.get("/v1/privacy", headers={"Accept": "application/json"}).json()["settings"]
+    scope = {"team": ["legal", "law-*"], "exclude": {"model": ["gpt-4*"]}}
+    assert settings == {"mode": "metadata_only", "retention_days": 7,
+                        "scopes": [{"mode": "fingerprint_only", "scope": scope}]}  # fmt: skip
+    late = op.submit("/privacy", act="save", revision=revision, **said)
+    assert (late.status_code, "It has changed meanwhile" in late.text) == (412, True)
+    less = op.submit("/privacy", act="remove:0", revision=revision, **said)
+    assert f'name="{at}.mode"' not in less.text
+
+
+def test_a_key_of_fingerprints_is_rotated_and_the_old_one_destroyed(op: Browser) -> None:
+    settings = {"settings.mode": "fingerprint_only", "settings.retention_days": "7", "why": "a trial"}
+    op.submit("/privacy", revision=revision_at(op, "/privacy", "/privacy"), **settings)
+    assert op.submit("/privacy/keys/rotate", purpose="fingerprint", why="").status_code == 422
+    turned = op.submit("/privacy/keys/rotate", purpose="fingerprint", why="a year has passed")
+    assert turned.headers["location"] == "/privacy?done=rotated"
+    old = re.search(r'action="/privacy/keys/(fp-[^/]+)/destroy"', op.get("/privacy").text)
+    assert old is not None
+    gone = op.submit(f"/privacy/keys/{old[1]}/destroy", why="nothing is compared with it")
+    assert gone.headers["location"] == "/privacy?done=destroyed"
+    assert old[1] not in op.get("/privacy").text
+
+
+def test_a_gateways_key_is_registered_and_revoked(house: Door, op: Browser) -> None:
+    bad = op.submit("/privacy/gateways", name="edge", public="no key")
+    assert (bad.status_code, 'id="e-public"' in bad.text, field_of(bad.text, "name")) == (422, True, "edge")
+    assert op.submit("/privacy/gateways", name="edge", public="AAAA").status_code == 409
+    public = public_text(Ed25519PrivateKey.generate().public_key())
+    made = op.submit("/privacy/gateways", name="edge", public=public, why="ours")
+    assert made.headers["location"] == "/privacy?done=registered"
+    id_ = re.search(r'action="/privacy/gateways/([^/]+)/revoke"', op.get("/privacy").text)
+    assert id_ is not None
+    assert op.submit(f"/privacy/gateways/{id_[1]}/revoke", why="lost").headers["location"] == "/privacy?done=revoked"
+    with closing(browser_of(house, "editor", "eddy")) as editor:
+        assert '<form method="post" action="/privacy' not in editor.get("/privacy").text
+        for path in ("/privacy", "/privacy/keys/rotate", "/privacy/gateways", f"/privacy/gateways/{id_[1]}/revoke"):
+            assert editor.submit(path).status_code == 403
