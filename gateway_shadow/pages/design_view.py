@@ -1,8 +1,9 @@
 """What a text of a policy comes to: its fields, and every problem at its field. Pure."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway_shadow.pages.design_form import FRESH, DesignForm, field_of, form_of, text_of, with_rule, without_rule
+from gateway_shadow.pages.words import exact_usd
 from gateway_shadow.problems import FieldProblem
 from spendgate.model.policy import Policy
 from spendgate.model.policy_source import check_bytes
@@ -78,15 +79,5 @@ def caps_around(policy: Policy) -> tuple[int, list[str]] | None:
     for number, rule in enumerate(policy.spec.rules):
         if rule.budget is not None:
             step = max(rule.budget.cap_nano_usd // 10, 10_000_000)
-            return number, [_usd(step * times) for times in range(1, 31)]
+            return number, [exact_usd(step * times) for times in range(1, 31)]
     return None
-
-
-def _usd(nano_usd: int) -> str:
-    whole, rest = divmod(nano_usd, 10**9)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
-
-
-def places_of(form: DesignForm | None) -> dict[str, Any]:
-    """For templates: nothing where there is no form."""
-    return {} if form is None else dict(form.values)

@@ -22,5 +22,7 @@ DONES: dict[str, str] = {
     "rotated": "There is a new key. The one before still opens, and compares, what was made with it.",
     "destroyed": "The key is gone: nobody can compare with what was made with it any more.",
     "registered": "The gateway's key is registered: what it signs is the tenant's.",
+    "criteria": "The criteria are saved. Gates are shut until shadow was measured against them.",
+    "counts": "The criterion counts again.",
     "cancelled": "The simulation is cancelled.",
 }

@@ -97,6 +97,20 @@ def waive(request: Request, id_: NamedInPath, form: Form, caller: Operator, part
     return acted(act, lambda problem: _gate(request, parts, caller, id_, problem=problem, typed=form))
 
 
+@router.post("/gate/{id_}/waivers/{waiver}/end")
+def end_waiver(
+    request: Request, id_: NamedInPath, waiver: NamedInPath, form: Form, caller: Operator, parts: Shared
+) -> Response:
+    """Have a criterion count again."""
+
+    def act() -> str:
+        why = read_as(Why, why=or_none(form.get("why"))).why
+        manage_enforcement.take_waiver_back(waiver, caller, parts, why)
+        return f"/gate/{id_}?done=counts"
+
+    return acted(act, lambda problem: _gate(request, parts, caller, id_, problem=problem))
+
+
 def _share(form: dict[str, str]) -> dict[str, object] | None:
     """For which calls; None for all."""
     by = form.get("by", "")

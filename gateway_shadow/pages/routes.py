@@ -4,6 +4,7 @@ from gateway_shadow.pages import (
     alerts,
     assets,
     audit,
+    criteria,
     design,
     gate,
     keys,
@@ -18,7 +19,7 @@ from gateway_shadow.pages import (
 )
 
 _ALL = (
-    assets, overview, shadow, reviews, alerts, policies, design, simulations, gate, ledger, keys, privacy, audit,
-    settings,
+    assets, overview, shadow, reviews, alerts, policies, design, simulations, criteria, gate, ledger, keys, privacy,
+    audit, settings,
 )  # fmt: skip
 PAGES = tuple(each.router for each in _ALL)

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from gateway_shadow import manage_enforcement, manage_people
+from gateway_shadow import manage_people
 from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import NewSettings
 from gateway_shadow.pages.forms import acted, or_none, read_as, revision_of, whole
@@ -17,7 +17,7 @@ WHOLE = ("grace_hours", "dedupe_hours", "skew_minutes")
 
 @router.get("/settings")
 def show_settings(request: Request, caller: Reader, parts: Shared) -> Response:
-    """What workers judge by, and the criteria of the gate."""
+    """What workers judge by."""
     return _page(request, parts, caller)
 
 
@@ -42,10 +42,9 @@ def _page(
     typed: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
     found = manage_people.get_settings(Response(), caller, parts)
-    rules = manage_enforcement.get_criteria(Response(), caller, parts)
     said = {name: str(value) for name, value in found.settings.model_dump().items()}
     said["one_person"] = "yes" if found.one_person else ""
     return show(
-        request, parts, caller, "settings.html", found=found, rules=rules, problem=problem,
+        request, parts, caller, "settings.html", found=found, problem=problem,
         said=said if typed is None else {**dict.fromkeys(said, ""), **typed},
     )  # fmt: skip

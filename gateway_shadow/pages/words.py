@@ -20,6 +20,12 @@ def usd(nano_usd: int | None) -> str:
     return f"{'-' if nano_usd < 0 else ''}${cut // 10**decimals:,}.{cut % 10**decimals:0{decimals}d}"
 
 
+def exact_usd(nano_usd: int) -> str:
+    """The shortest decimal that is exactly so many dollars, as a policy has it: ``0.05``, ``500``."""
+    whole, rest = divmod(nano_usd, 10**9)
+    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
 def count(number: int | None) -> str:
     """A whole number with groups of thousands."""
     return NONE if number is None else f"{number:,}"

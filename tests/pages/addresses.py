@@ -27,6 +27,7 @@ PAGES = (
     Page("/simulations", "/simulations"),
     Page("/simulations/{id_}", "/simulations/JOB"),
     Page("/gate", "/gate"),
+    Page("/gate/criteria", "/gate/criteria"),
     Page("/gate/{id_}", "/gate/STAGING"),
     Page("/ledger", "/ledger"),
     Page("/keys", "/keys", "operate"),

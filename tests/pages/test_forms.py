@@ -1,17 +1,21 @@
 """Laws of what forms change: it is what the API would have changed, it is told, and what is refused loses nothing."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from html import unescape
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway_shadow.pages import criteria_view
+from spendgate.reconcile.gate_rules import GateRules
 from spendgate.reconcile.public_keys import public_text
 from tests.door.browser import Browser
 from tests.door.conftest import Door
 from tests.door.receiver import Says, receiving
+from tests.engine.scenes import TENANT
 from tests.pages.conftest import browser_of
 from tests.pages.reader import read
 
@@ -150,3 +154,47 @@ def test_a_gateways_key_is_registered_and_revoked(house: Door, op: Browser) -> N
         assert '<form method="post" action="/privacy' not in editor.get("/privacy").text
         for path in ("/privacy", "/privacy/keys/rotate", "/privacy/gateways", f"/privacy/gateways/{id_[1]}/revoke"):
             assert editor.submit(path).status_code == 403
+
+
+def test_criteria_are_changed_within_their_limits_with_a_reason_and_dollars_are_nano_usd(op: Browser) -> None:
+    page, at = op.get("/gate/criteria").text, "/gate/criteria"
+    said = {f"rules.{name}": field_of(page, f"rules.{name}") for name in GateRules.model_fields}
+    revision = revision_at(op, at, at)
+    assert criteria_view.rules_of(said) == GateRules().model_dump()
+    wrong = op.submit(at, revision=revision, why="x", **said | {"rules.events": "29", "rules.bill_nano_usd": "2.0"})
+    assert wrong.status_code == 422
+    told = [name for name in (*said, "why") if f'id="e-{name.replace(".", "-")}"' in wrong.text]
+    assert told == ["rules.events", "rules.bill_nano_usd", "why"]
+    assert "expected $0 to $1; $0.01 is usual" in wrong.text
+    done = op.submit(at, revision=revision, why="a small team", **said | {"rules.bill_nano_usd": "0.5"})
+    assert done.headers["location"] == f"{at}?done=criteria"
+    rules = op.get("/v1/gate/criteria", headers={"Accept": "application/json"}).json()["rules"]
+    assert rules == {**GateRules().model_dump(), "bill_nano_usd": 500_000_000}
+    assert op.submit(at, revision=revision, why="a small team", **said).status_code == 412
+
+
+def test_a_waiver_is_given_and_taken_back_on_the_gates_page(op: Browser, ids: Callable[[str], str]) -> None:
+    at = ids("/gate/STAGING")
+    assert op.submit(f"{at}/waive", criterion="bill", why="no").status_code == 422
+    assert op.submit(f"{at}/waive", criterion="bill", why="the vendor sends none").status_code == 303
+    found = re.search(rf'action="({at}/waivers/[^/"]+/end)"', op.get(at).text)
+    assert found is not None
+    assert op.submit(found[1]).headers["location"] == f"{at}?done=counts"
+    assert "(ended by olga)" in op.get(at).text
+
+
+def test_a_key_is_rotated_and_goes_on_beside_the_new_one_which_is_shown_once(house: Door, op: Browser) -> None:
+    text = house.key("viewer", "rita", TENANT)
+    id_ = text.removeprefix("sgk_").partition("_")[0]
+    made = op.submit(f"/keys/{id_}/rotate", overlap="a day")
+    shown = re.search("sgk_[0-9A-Za-z_]{20,}", made.text)
+    assert (made.status_code, shown is not None, read(made.text).found()) == (200, True, [])
+    assert shown is not None
+    for key in (text, shown[0]):
+        headers = {"Authorization": f"Bearer {key}"}
+        assert httpx.get(f"{house.url}/v1/me", headers=headers).json()["person"] == "rita"
+    assert shown[0] not in op.get("/keys").text
+    assert op.submit(f"/keys/{id_}/rotate", overlap="an hour", expires_at="2020-01-01").status_code == 409
+    assert op.submit(f"/keys/{id_}/rotate", overlap="not at all").status_code == 200
+    assert op.submit(f"/keys/{id_}/rotate").status_code == 409
+    assert f'action="/keys/{id_}/' not in op.get("/keys").text
