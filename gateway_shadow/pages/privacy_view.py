@@ -15,9 +15,9 @@ from spendgate.model.privacy_settings import MAX_SCOPES, PrivacySettings
 __all__ = ["MODES", "SCOPE_FIELDS"]
 WORDS: Mapping[PrivacyMode, str] = {
     "private_gateway": "only what the tenant's own gateway has signed; no content",
-    "metadata_only": "metadata; no content",
-    "fingerprint_only": "metadata, and fingerprints that tell repeats; no content",
-    "redacted_trace": "metadata, fingerprints, and content with what identifies people taken out",
+    "metadata_only": "who, what, how much, what it cost; no content",
+    "fingerprint_only": "that, and fingerprints that tell repeats; no content",
+    "redacted_trace": "that, and content with what identifies people taken out",
     "full_trace": "everything, content as it is",
 }
 """What is kept of a call in each mode, from the tightest to the widest."""
