@@ -119,21 +119,47 @@ def test_a_policy_goes_from_its_design_into_shadow_by_two_people(sign_in: SignIn
     picture(other, "policy")
 
 
-def test_who_saves_second_sees_what_the_first_has_changed_and_loses_nothing(sign_in: SignIn) -> None:
+def test_who_saves_second_gets_both_edits_and_chooses_where_they_meet(sign_in: SignIn, house: Door) -> None:
     one, two = sign_in("editor", "eda"), sign_in("editor", "eve")
+
+    def edit(page: Page, **said: str) -> None:
+        for field, value in said.items():
+            page.get_by_label({"owner": "Owner", "about": "What it is for", "cap": "Cap, in US dollars"}[field]).fill(
+                value
+            )
+            expect(page.get_by_label("The same as YAML")).to_have_value(re.compile(value))
+
     for page in (one, two):
         page.goto("/design/capped")
-    for page, field, value in ((one, "Owner", "treasury"), (two, "What it is for", "a day's cap")):
-        page.get_by_label(field).fill(value)
-        expect(page.get_by_label("The same as YAML")).to_have_value(re.compile(value))
-        page.get_by_role("button", name="Save as a draft").last.click()
+    edit(one, owner="treasury")
+    edit(two, about="a day's cap")
+    save(one)
     one.wait_for_url("**/policies/capped?done=drafted")
-    expect(two.get_by_role("alert")).to_contain_text("eda has saved another version meanwhile")
+    save(two)
+    expect(two.get_by_role("alert")).to_contain_text("Merged with what eda has saved meanwhile")
+    expect(two.get_by_label("Owner")).to_have_value("treasury")
     expect(two.get_by_label("What it is for")).to_have_value("a day's cap")
-    two.get_by_label("Owner").fill("treasury")
-    expect(two.get_by_label("The same as YAML")).to_have_value(re.compile("treasury"))
-    two.get_by_role("button", name="Save as a draft").last.click()
+    save(two)
     two.wait_for_url("**/policies/capped?done=drafted")
+    for page in (one, two):
+        page.goto("/design/capped")
+    edit(one, cap="21")
+    edit(two, cap="22", owner="eve")
+    save(one)
+    one.wait_for_url("**/policies/capped?done=drafted")
+    save(two)
+    expect(two.get_by_role("heading", name="Merge two edits of capped")).to_be_visible()
+    assert Axe().run(two).response["violations"] == []
+    two.get_by_label("By eda: $21").press("Space")
+    two.get_by_role("button", name="Merge both").press("Enter")
+    expect(two.get_by_label("Cap, in US dollars")).to_have_value("21")
+    expect(two.get_by_label("Owner")).to_have_value("eve")
+    save(two)
+    two.wait_for_url("**/policies/capped?done=drafted")
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Save as a draft").last.click()
 
 
 def test_a_flag_is_turned_on_by_two_operators_and_off_by_one(sign_in: SignIn) -> None:

@@ -14,7 +14,7 @@ from gateway_shadow.documents import NamedInPath, PolicyDocument
 from gateway_shadow.pages import design_form
 from gateway_shadow.pages.design_view import Looked, look, said_by
 from gateway_shadow.pages.drafts import Drafted, drafted
-from gateway_shadow.pages.merging import Theirs, theirs_of
+from gateway_shadow.pages.merging import PICK, Met, Named, met_of, picks_of
 from gateway_shadow.pages.rendering import HEADERS, render, show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.pages.sections import section
@@ -51,6 +51,15 @@ async def save_new(request: Request, form: Form, caller: Editor, parts: Shared) 
 async def save_edit(request: Request, name: NamedInPath, form: Form, caller: Editor, parts: Shared) -> Response:
     """The same, as a new version."""
     return await _taken(request, form, caller, parts, name)
+
+
+@router.post("/design/{name}/merge")
+def merge(request: Request, name: NamedInPath, form: Form, caller: Editor, parts: Shared) -> Response:
+    """Two edits in one, as was chosen; to be looked at, and saved."""
+    named = Named(name, form.get("base", ""), form.get("theirs", ""), form.get("revision", ""))
+    text = form.get("mine", "").replace("\r\n", "\n")
+    met = met_of(parts, caller, named, text, picks_of(form))
+    return _page(request, parts, caller, look(text), name=name, met=met)
 
 
 @router.post("/design-look")
@@ -104,7 +113,10 @@ def _saved(
                 else policies.edit(change, looked.policy, looked.text, int(form.get("revision", "0") or 0))
             )
     except Stale:
-        return said(theirs=theirs_of(parts, caller, str(name), form.get("base", ""), looked.text), status=412)
+        met = met_of(parts, caller, Named(str(name), form.get("base", "")), looked.text, {})
+        if met.choices:
+            return show(request, parts, caller, "merge.html", 412, name=name, met=met, mine=looked.text, pick=PICK)
+        return said(met=met, status=412)
     except Exists as error:
         return said(problem=of_store(error), status=409)
     return RedirectResponse(f"/policies/{made.name}?done=drafted", 303)
@@ -119,17 +131,18 @@ async def _drafted(parts: Parts, caller: Caller, looked: Looked, form: dict[str,
 def _page(
     request: Request, parts: Parts, caller: Caller, looked: Looked, *, of: PolicyDocument | None = None,
     form: dict[str, str] | None = None, name: str | None = None, problem: Problem | None = None,
-    theirs: Theirs | None = None, drafted: Drafted | None = None, status: int = 200, is_tried: bool = False,
+    met: Met | None = None, drafted: Drafted | None = None, status: int = 200, is_tried: bool = False,
 ) -> Response:  # fmt: skip
     said = form or {}
     revision, base = said.get("revision", ""), said.get("base", "")
     if of is not None:
         name, revision, base = of.name, str(of.revision), of.latest.hash
-    if theirs is not None:
-        revision, base = str(theirs.revision), theirs.hash
+    if met is not None:
+        revision, base = met.revision, met.hash
+        looked = looked if met.text is None else look(met.text)
     return show(
         request, parts, caller, "design.html", problem.status_code if problem else status, looked=looked, name=name,
-        revision=revision, base=base, problem=problem, theirs=theirs, drafted=drafted, is_tried=is_tried,
+        revision=revision, base=base, problem=problem, met=met, drafted=drafted, is_tried=is_tried,
         form_html=_form_html(looked), keep=f"design:{caller.tenant}:{name or ''}",
     )  # fmt: skip
 

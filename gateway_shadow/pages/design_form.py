@@ -7,7 +7,7 @@ already says leaves it alone.
 
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from spendgate.model.event import SCOPE_FIELDS
+from spendgate.model.policy_merge import flat
 
 UNITS = ("hour", "day", "week", "month", "quarter", "year", "rolling", "lifetime")
 KINDS = ("budget", "boundary", "review")
@@ -133,6 +134,28 @@ def without_rule(text: str, number: int) -> str:
     return _dumped(document)
 
 
+def rewritten(text: str, now: Mapping[str, Any], wanted: Mapping[str, Any], came_from: Sequence[int | None]) -> str:
+    """The text with what a document in canonical form says. ``now``: what it says itself, in that form; ``came_from``:
+    of each wanted rule its number in the text, None for a new one. What is the same stays as it was, comments too."""
+    document = _loaded(text)
+    if document is None:
+        return text
+    _rewrite(document, _without_rules(now), _without_rules(wanted))
+    rules, was = _at(document, "spec.rules"), now["spec"]["rules"]
+    nodes = []
+    for number, rule in zip(came_from, wanted["spec"]["rules"], strict=True):
+        if number is not None:
+            _rewrite(rules[number], flat(was[number]), flat(rule))
+        nodes.append(_flowing(_noded(rule), block=True) if number is None else rules[number])
+    _reseat(document, rules, came_from, nodes)
+    return _dumped(document)
+
+
+def written(document: Mapping[str, Any]) -> str:
+    """A document as a text of its own."""
+    return _dumped(_flowing(_noded(document), block=True))
+
+
 def field_of(place: str, names: Iterable[str]) -> str | None:
     """The field of a form that shows a place of the document; None for one that no field shows."""
     fitting = [name for name in names if place == name or place.startswith((f"{name}.", f"{name}["))]
@@ -159,6 +182,51 @@ def _window_form(budget: Any) -> dict[str, str]:
         "window.unit": unit, "window.rolling": _shown(said.get("rolling")),
         "window.timezone": _shown(said.get("timezone")), "window.week_starts": _shown(said.get("week_starts")),
     }  # fmt: skip
+
+
+def _without_rules(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in flat(document).items() if name != "spec.rules"}
+
+
+def _rewrite(document: Any, now: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name in sorted({**now, **wanted}):
+        *way, last = name.split(".")
+        if now.get(name) == wanted.get(name):
+            continue
+        if name not in wanted:
+            _drop(document, way, last)
+            continue
+        at = document
+        for each in way:
+            at = _mapping(at, each)
+        made = _noded(wanted[name], last)
+        at[last] = _flowing(made) if isinstance(made, dict) else made
+
+
+def _noded(value: Any, name: str = "") -> Any:
+    """A value of the canonical form, as it is written."""
+    if isinstance(value, Mapping):
+        return {key: _noded(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        made = CommentedSeq([_noded(each) for each in value])
+        made.fa.set_flow_style()
+        return made
+    if isinstance(value, str):
+        return _quoted(value) if name in _MONEY else _plain(value)
+    return value
+
+
+def _reseat(document: Any, rules: Any, came_from: Sequence[int | None], nodes: Sequence[Any]) -> None:
+    """Have the rules be these; comments between them stay with their places unless the order is another."""
+    kept = [number for number in came_from if number is not None]
+    if kept != sorted(kept):
+        document["spec"]["rules"] = CommentedSeq(nodes)
+        return
+    for gone in reversed([number for number in range(len(rules)) if number not in kept]):
+        del rules[gone]
+    for place, number in enumerate(came_from):
+        if number is None:
+            rules.insert(place, nodes[place])
 
 
 def _put_rule(document: Any, rules: Any, number: int, said: Mapping[str, str]) -> None:

@@ -1,70 +1,100 @@
-"""Two people have edited one policy: what the other one has changed, and where the two meet."""
+"""Two people have edited one policy: what each has changed, and both changes in one text."""
 
-import json
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from gateway_shadow.auth import Caller
+from gateway_shadow.pages.design_form import rewritten, written
 from gateway_shadow.pages.design_view import look
 from gateway_shadow.parts import Parts
 from policy_store import policies
 from policy_store.errors import NotFound
+from policy_store.policies import Version
 from spendgate.model.canonical import from_canonical
 from spendgate.model.policy import Policy
 from spendgate.model.policy_diff import diff_policies
+from spendgate.model.policy_merge import Conflict, Merged, Side, canonical, merge_policies, value_words
+
+PICK = "pick:"
+"""What the names of a choice's radio buttons begin with; the place follows."""
 
 
-class Theirs(NamedTuple):
-    """``changes``, ``mine``: in words, from the version that both began with; ``both``: places that both changed."""
+class Choice(NamedTuple):
+    """A place that both have changed, each otherwise; the rest in words."""
+
+    place: str
+    base: str
+    theirs: str
+    mine: str
+
+
+class Met(NamedTuple):
+    """``base``: the hash of the version that both began with, ``hash``, ``revision``: of theirs. ``changes``, ``mine``:
+    in words, from the base. ``text``: mine with their changes in it; None where the base is not known."""
 
     author: str
-    revision: int
+    revision: str
     hash: str
-    text: str
+    base: str
+    theirs: str
     changes: list[str]
     mine: list[str]
-    both: list[str]
+    choices: list[Choice]
+    text: str | None
 
 
-def theirs_of(parts: Parts, caller: Caller, name: str, base: str, text: str) -> Theirs:
-    """What is there now, beside a text that was made from the version ``base``."""
+class Named(NamedTuple):
+    """Which versions are meant, as a form names them by hash; ``theirs`` is the latest one where it is empty."""
+
+    policy: str
+    base: str
+    theirs: str = ""
+    revision: str = ""
+
+
+def met_of(parts: Parts, caller: Caller, named: Named, text: str, picks: Mapping[str, Side]) -> Met:
+    """What is there now, met with a text that was made from the version ``base``. Raises NotFound."""
     with parts.database.read() as connection:
-        latest = policies.require(connection, caller.tenant, name)
+        latest = policies.require(connection, caller.tenant, named.policy)
+        theirs, revision = latest.latest, str(latest.revision)
+        if named.theirs:
+            theirs = policies.require_version(connection, caller.tenant, named.policy, named.theirs)
+            revision = named.revision
         try:
-            begun = policies.require_version(connection, caller.tenant, name, base) if base else None
+            base = policies.require_version(connection, caller.tenant, named.policy, named.base) if named.base else None
         except NotFound:
-            begun = None
-    theirs, mine = from_canonical(latest.latest.document), look(text).policy
-    old = None if begun is None else from_canonical(begun.document)
-    return Theirs(
-        latest.latest.author, latest.revision, latest.latest.hash, latest.latest.source, _words(old, theirs),
-        _words(old, mine), _meeting(old, theirs, mine),
+            base = None
+    mine = look(text).policy
+    if base is None or mine is None:
+        return Met(theirs.author, revision, theirs.hash, named.base, theirs.source, [], [], [], None)
+    return _met(theirs, revision, base, text, mine, picks)
+
+
+def picks_of(form: Mapping[str, str]) -> dict[str, Side]:
+    """What a form has chosen, by place."""
+    said = {name.removeprefix(PICK): value for name, value in form.items() if name.startswith(PICK)}
+    return {place: "theirs" if value == "theirs" else "mine" for place, value in said.items()}
+
+
+def _met(theirs: Version, revision: str, base: Version, text: str, mine: Policy, picks: Mapping[str, Side]) -> Met:
+    old, new = from_canonical(base.document), from_canonical(theirs.document)
+    merged = merge_policies(old, new, mine, picks)
+    return Met(
+        theirs.author, revision, theirs.hash, base.hash, theirs.source, _words(old, new), _words(old, mine),
+        [_choice(each) for each in merged.conflicts], merged_text(text, mine, merged),
     )  # fmt: skip
 
 
-def _words(old: Policy | None, new: Policy | None) -> list[str]:
-    return [] if old is None or new is None else [each.words for each in diff_policies(old, new).changes]
+def merged_text(text: str, mine: Policy, merged: Merged) -> str:
+    """The text ``mine`` was read from, with what is merged; one of its own where that cannot be written into it."""
+    made = rewritten(text, canonical(mine), merged.document, merged.mine)
+    found = look(made).policy
+    return made if found is None or canonical(found) == merged.document else written(merged.document)
 
 
-def _meeting(old: Policy | None, theirs: Policy, mine: Policy | None) -> list[str]:
-    if old is None or mine is None:
-        return []
-    begun, one, two = (dict(_leaves(json.loads(each.model_dump_json()))) for each in (old, theirs, mine))
-    places = begun.keys() | one.keys() | two.keys()
-    return sorted(
-        place
-        for place in places
-        if one.get(place) != begun.get(place)
-        and two.get(place) != begun.get(place)
-        and one.get(place) != two.get(place)
-    )
+def _choice(found: Conflict) -> Choice:
+    return Choice(found.place, *(value_words(found.place, each) for each in (found.base, found.theirs, found.mine)))
 
 
-def _leaves(value: Any, place: str = "") -> Any:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _leaves(each, f"{place}.{name}" if place else name)
-    elif isinstance(value, list) and any(isinstance(each, dict) for each in value):
-        for number, each in enumerate(value):
-            yield from _leaves(each, f"{place}[{number}]")
-    else:
-        yield place, value
+def _words(old: Policy, new: Policy) -> list[str]:
+    return [each.words for each in diff_policies(old, new).changes]

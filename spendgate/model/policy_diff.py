@@ -66,7 +66,7 @@ class PolicyDiff:
 
 def diff_policies(before: Policy, after: Policy) -> PolicyDiff:
     """Every change that leads from ``before`` to ``after``."""
-    pairs = _pairs(before.spec.rules, after.spec.rules)
+    pairs = pair_rules(before.spec.rules, after.spec.rules)
     changes = [
         *_fields("metadata", _form(before.metadata), _form(after.metadata)),
         *_fields("spec.scope", _scope(before), _scope(after)),
@@ -108,7 +108,7 @@ def _fields(path: str, before: dict[str, Any], after: dict[str, Any]) -> Iterato
 Pair = tuple[int | None, int | None]
 
 
-def _pairs(before: Sequence[Rule], after: Sequence[Rule]) -> list[Pair]:
+def pair_rules(before: Sequence[Rule], after: Sequence[Rule]) -> list[Pair]:
     """Which rule became which, by index; None on a side that has none. New rules in order, then the lost ones."""
     old, new = [canonical_bytes(rule) for rule in before], [canonical_bytes(rule) for rule in after]
     became: dict[int, int] = {}

@@ -16,7 +16,7 @@ from tests.door.browser import Browser
 from tests.door.conftest import Door
 from tests.door.receiver import Says, receiving
 from tests.engine.scenes import TENANT
-from tests.pages.conftest import browser_of
+from tests.pages.conftest import POLICY, browser_of
 from tests.pages.reader import read
 
 
@@ -198,3 +198,44 @@ def test_a_key_is_rotated_and_goes_on_beside_the_new_one_which_is_shown_once(hou
     assert op.submit(f"/keys/{id_}/rotate", overlap="not at all").status_code == 200
     assert op.submit(f"/keys/{id_}/rotate").status_code == 409
     assert f'action="/keys/{id_}/' not in op.get("/keys").text
+
+
+def hidden(text: str, name: str) -> str:
+    """What a page keeps under a name: a hidden field, or a text."""
+    found = re.search(rf'name="{re.escape(name)}"[^>]*(?: value="([^"]*)"|>([^<]*)</textarea>)', text)
+    assert found is not None, name
+    return unescape(found[1] or found[2] or "").removeprefix("\n")
+
+
+def saved(editor: Browser, page: str, text: str) -> httpx.Response:
+    """Save a text of the policy ``two`` from the page that it was begun on."""
+    said = {name: hidden(page, name) for name in ("revision", "base")}
+    return editor.submit("/design/two", act="save", yaml=text, last="yaml", **said)
+
+
+def test_two_who_edit_one_policy_both_have_their_way_and_choose_where_they_meet(house: Door) -> None:
+    with closing(browser_of(house, "editor", "eda")) as one, closing(browser_of(house, "editor", "eve")) as two:
+        text = POLICY.replace("capped", "two")
+        assert one.submit("/design", act="save", yaml=text, last="yaml").status_code == 303
+        begun = [each.get("/design/two").text for each in (one, two)]
+        theirs, mine = text.replace("finance", "treasury"), f"# enough\n{text.replace('20', '30')}"
+        assert saved(one, begun[0], theirs).status_code == 303
+        late = saved(two, begun[1], mine)
+        assert (late.status_code, read(late.text).found()) == (412, [])
+        assert "Merged with what eda has saved meanwhile" in late.text
+        both = hidden(late.text, "yaml")
+        assert both == mine.replace("finance", "treasury")
+        assert saved(two, late.text, both).headers["location"] == "/policies/two?done=drafted"
+        begun = [each.get("/design/two").text for each in (one, two)]
+        assert saved(one, begun[0], both.replace('"30"', '"35"').replace("deny", "warn")).status_code == 303
+        met = saved(two, begun[1], both.replace('"30"', '"40"').replace("[team]", "[team, agent]"))
+        assert (met.status_code, read(met.text).found()) == (412, [])
+        place = "pick:spec.rules[0].budget.cap_usd"
+        assert met.text.count(f'name="{place}"') == 2
+        assert ("Mine: $40" in words_of(met.text), "By eda: $35" in words_of(met.text)) == (True, True)
+        kept = {name: hidden(met.text, name) for name in ("base", "theirs", "revision", "mine")}
+        merged = two.submit("/design/two/merge", **kept, **{place: "theirs"})
+        assert (merged.status_code, read(merged.text).found()) == (200, [])
+        chosen = hidden(merged.text, "yaml")
+        assert all(each in chosen for each in ('"35"', "# enough", "[team, agent]", "on_breach: warn", "treasury"))
+        assert saved(two, merged.text, chosen).headers["location"] == "/policies/two?done=drafted"

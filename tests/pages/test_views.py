@@ -1,5 +1,6 @@
 """Laws of what pages say, without a server."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,15 +11,20 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from gateway_shadow.pages import words
 from gateway_shadow.pages.design_form import FRESH, form_of, text_of, with_rule, without_rule
 from gateway_shadow.pages.design_view import caps_around, look, names_of, said_by
 from gateway_shadow.pages.ledger_versions import KEPT_S, Read, Versions
+from gateway_shadow.pages.merging import merged_text
 from gateway_shadow.pages.overview_view import overview
 from gateway_shadow.pages.simulation_view import calendar
 from gateway_shadow.pages.tally import COLUMNS, SAMPLES, Tally, pace_nano_usd_an_hour
 from spendgate.model.event import SCOPE_FIELDS
+from spendgate.model.policy import Policy
+from spendgate.model.policy_merge import canonical, merge_policies
+from tests.model.policies import documents
 from tests.reconcile.test_reconcile import busy
 
 TEXT = """\
@@ -72,6 +78,42 @@ def test_what_is_typed_into_the_form_is_what_the_policy_says_and_comments_stay(
     assert policy.spec.rules[0].budget.cap_usd == str(cap)
     assert text.startswith("# what marketing may spend\n")
     assert said_of(text) == {**said_of(TEXT), **typed}
+
+
+drawn = st.builds(Policy.model_validate, documents())
+
+
+@given(drawn, drawn, drawn)
+def test_a_merge_is_written_into_the_text_of_whoever_saved_second(base: Policy, theirs: Policy, mine: Policy) -> None:
+    text = json.dumps(canonical(mine), indent=1)
+    merged = merge_policies(base, theirs, mine)
+    policy = look(merged_text(text, mine, merged)).policy
+    assert policy is None or canonical(policy) == merged.document
+    assert policy is not None or not is_policy(merged.document)
+
+
+def is_policy(document: dict[str, Any]) -> bool:
+    try:
+        Policy.model_validate(document)
+    except ValidationError:
+        return False
+    return True
+
+
+def test_comments_stay_where_a_merge_changes_nothing_and_a_rule_of_theirs_stands_where_they_put_it() -> None:
+    text = TEXT.replace("    - review", "    # who looks\n    - review")
+    base, mine = look(text).policy, look(text.replace('"500"', '"700"')).policy
+    theirs = look(with_rule(without_rule(text, 1), "review").replace("finance-ai", "treasury")).policy
+    assert base is not None
+    assert theirs is not None
+    assert mine is not None
+    merged = merge_policies(base, theirs, mine)
+    made = merged_text(text.replace('"500"', '"700"'), mine, merged)
+    assert merged.conflicts == []
+    for line in ("# what marketing may spend", "# both of them", 'cap_usd: "700"', "owner: treasury"):
+        assert line in made
+    assert "boundary" not in made
+    assert made.count("- review") == 2
 
 
 @given(
