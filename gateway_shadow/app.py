@@ -174,6 +174,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
 
     app = FastAPI(
         title="Spendgate", version=__version__, lifespan=lifespan, responses=COMMON, redirect_slashes=False,
+        docs_url=None, redoc_url=None,  # theirs fetch scripts from another host; ours is pages/api.py
         description="Prove an AI spend control in shadow before you enforce it. Nothing is blocked here.",
         telemetry={"tracing": False, "metrics": False, "logs": False},  # what is told of requests stands in metrics.py
     )  # fmt: skip

@@ -35,6 +35,7 @@ GROUPS = (
             Place("/privacy", "Privacy"),
             Place("/audit", "Audit", "operate"),
             Place("/settings", "Settings"),
+            Place("/docs", "API"),
         ),
     ),
 )

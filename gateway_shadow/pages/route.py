@@ -53,7 +53,7 @@ async def _shown(request: Request, problem: Problem, is_away: bool) -> Response:
     parts = shared(request)
     typed = await _typed(request) if problem.code in (*STRANGER, "bad_csrf_token") else {}
     answer = await run_in_threadpool(
-        show, request, parts, await _caller(request, parts), "problem.html", problem.status_code,
+        show, request, parts, await caller_of(request, parts), "problem.html", problem.status_code,
         title=title_of(problem.status_code), problem=problem, typed=typed, request_id=str(request.state.request_id),
         away=outage_of(parts.outages, problem) if is_away or problem.status_code == 503 else None,
     )  # fmt: skip
@@ -87,7 +87,7 @@ async def _typed(request: Request) -> dict[str, str]:
     return {name: text for name, text in form.items() if name not in (TOKEN_FIELD, "key", "revision") and text.strip()}
 
 
-async def _caller(request: Request, parts: Parts) -> Caller | None:
+async def caller_of(request: Request, parts: Parts) -> Caller | None:
     """Who looks, for the frame; nobody where that cannot be known."""
     try:
         session = await session_of(request, parts)

@@ -2,6 +2,7 @@
 
 from gateway_shadow.pages import (
     alerts,
+    api,
     assets,
     audit,
     criteria,
@@ -20,6 +21,6 @@ from gateway_shadow.pages import (
 
 _ALL = (
     assets, overview, shadow, reviews, alerts, policies, design, simulations, criteria, gate, ledger, keys, privacy,
-    audit, settings,
+    audit, settings, api,
 )  # fmt: skip
 PAGES = tuple(each.router for each in _ALL)

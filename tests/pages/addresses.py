@@ -13,6 +13,8 @@ class Page(NamedTuple):
     right: Right = "read"
 
 
+OPEN = {"/docs"}
+"""Routes of pages that anybody may see."""
 PAGES = (
     Page("/", "/"),
     Page("/shadow", "/shadow"),

@@ -18,7 +18,7 @@ from gateway_shadow.pages.routes import PAGES as ROUTERS
 from policy_store.api_keys import Role
 from tests.door.browser import Browser
 from tests.door.conftest import Door
-from tests.pages.addresses import PAGES, Page
+from tests.pages.addresses import OPEN, PAGES, Page
 from tests.pages.conftest import ROLES, browser_of
 from tests.pages.reader import read
 
@@ -46,7 +46,7 @@ def routes() -> list[APIRoute]:
 
 
 def test_every_page_is_tested_here() -> None:
-    shown = {each.path for each in routes() if "GET" in (each.methods or ())} - FOR_SCRIPTS
+    shown = {each.path for each in routes() if "GET" in (each.methods or ())} - FOR_SCRIPTS - OPEN
     assert shown == {each.route for each in PAGES}
 
 
@@ -119,6 +119,19 @@ def test_every_asset_is_ours_small_and_kept(house: Door, browsers: dict[Role, Br
         total += len(answer.content)
     assert httpx.get(f"{house.url}/assets/0/nothing.js").status_code == 404
     assert total < 200_000
+
+
+def test_nothing_of_the_door_comes_from_another_host(house: Door, browsers: dict[Role, Browser]) -> None:
+    with Browser(house) as nobody:
+        shown = [(each, nobody.get(each)) for each in (*OPEN, "/login", "/redoc", "/docs/oauth2-redirect", "/nothing")]
+    shown += [("/docs", browsers["viewer"].get("/docs"))]
+    for address, answer in shown:
+        assert re.findall(r"(?:src|href|action|srcset)=[\"']?(?:https?:)?//|@import|url\(", answer.text) == [], address
+        assert address not in OPEN or (answer.status_code, read(answer.text).found()) == (200, [])
+        assert address not in OPEN or {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    text = shown[0][1].text
+    paths = httpx.get(f"{house.url}/openapi.json", timeout=60).json()["paths"]
+    assert [each for each in paths if f"<code>{each}</code>" not in text] == []
 
 
 @every_page
