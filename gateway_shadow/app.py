@@ -47,6 +47,7 @@ from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
+from gateway_shadow.looking import keep_looking
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.pages.routes import PAGES
 from gateway_shadow.parts import Parts
@@ -152,6 +153,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
             asyncio.create_task(StoreMetrics(parts.database, every_s_from_environment()).keep_looking()),
+            asyncio.create_task(keep_looking(parts.outages, parts.writer, parts.checker)),
             asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:

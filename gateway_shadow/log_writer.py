@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from gateway_shadow import metrics
 from gateway_shadow.config import Limits
@@ -54,6 +54,12 @@ class LogWriter:
         finally:
             self._count(-size)
             metrics.ACKNOWLEDGED_S.observe(time.perf_counter() - begun, tracing.trace_label() or None)
+
+    async def require_answer(self) -> None:
+        """Return once a broker has answered. Raises KafkaError."""
+        producer = await self._started()
+        if not await producer.client.force_metadata_update():
+            raise KafkaConnectionError("no broker answers")
 
     async def publish(self, topic: str, key: bytes, value: bytes, partition: int) -> None:
         """One message, acknowledged. Raises KafkaError."""

@@ -21,7 +21,8 @@ THEMES = ("light", "dark")
 @dataclass(frozen=True)
 class Frame:
     """``caller``: None on a page that anybody may see. ``token``: against forgery. ``enforcement``: None where it
-    cannot be read, and then ``outage`` says why; ``theme``: empty where the browser's own is taken."""
+    cannot be read, and then ``outage`` says why; ``away``: other stores that do not answer; ``theme``: empty where the
+    browser's own is taken."""
 
     path: str
     theme: str
@@ -31,6 +32,7 @@ class Frame:
     groups: tuple[Group, ...] = ()
     enforcement: Status | None = None
     outage: Outage | None = None
+    away: tuple[Outage, ...] = ()
 
     def may(self, right: Right) -> bool:
         """Whether the caller's role has a right."""
@@ -46,7 +48,8 @@ def frame_of(request: Request, parts: Parts, caller: Caller | None) -> Frame:
         return Frame(path, shown, now, caller, _token(request, parts))
     enforcement, outage = _enforcement(parts, caller)
     return Frame(
-        path, shown, now, caller, _token(request, parts), tuple(groups_for(caller)), enforcement, outage
+        path, shown, now, caller, _token(request, parts), tuple(groups_for(caller)), enforcement, outage,
+        parts.outages.now("redis", "kafka"),
     )  # fmt: skip
 
 

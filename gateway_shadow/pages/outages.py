@@ -46,11 +46,21 @@ class Outages:
 
     now_ms: Callable[[], int] = now_ms
     _since: dict[StoreName, int] = field(default_factory=dict)
+    _seen: set[StoreName] = field(default_factory=set)
 
     def away(self, store: StoreName) -> Outage:
         """It has not answered, just now."""
         return Outage(store, self._since.setdefault(store, self.now_ms()))
 
+    def now(self, *stores: StoreName) -> tuple[Outage, ...]:
+        """Those of these stores that are away."""
+        return tuple(Outage(each, since) for each in stores if (since := self._since.get(each)) is not None)
+
     def answers(self, store: StoreName) -> None:
         """It has answered."""
+        self._seen.add(store)
         self._since.pop(store, None)
+
+    def has_answered(self, store: StoreName) -> bool:
+        """Whether it ever has: what was there and is not is away, and not yet to be made."""
+        return store in self._seen

@@ -11,7 +11,7 @@ from gateway_shadow.pages.health_view import Health, health
 from gateway_shadow.pages.overview_view import OverviewView, overview
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
-from gateway_shadow.pages.sections import section
+from gateway_shadow.pages.sections import Section, section
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.read_ledger import reading
 
@@ -22,13 +22,13 @@ MOST_WAITING = 100
 @router.get("/")
 def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     """The first page."""
-    spend = section(parts.outages, "ledger", lambda: _spend(parts, caller))
+    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
+    spend = section(parts.outages, "ledger", lambda: _spend(parts, caller)) if stream.outage is None else _none(stream)
     waiting = section(
         parts.outages, "policies",
         lambda: manage_reviews.list_reviews(caller, parts, state="open", limit=MOST_WAITING).reviews,
     )  # fmt: skip
     stagings = section(parts.outages, "policies", lambda: manage_stagings.list_stagings(caller, parts))
-    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
     is_counting = spend.value is None and spend.problem is None and spend.outage is None
     answer = show(
         request, parts, caller, "overview.html", spend=spend, waiting=waiting, stagings=stagings, stream=stream,
@@ -37,6 +37,11 @@ def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     if is_counting:
         answer.headers["Refresh"] = "1"
     return answer
+
+
+def _none(stream: Section[Health]) -> Section[OverviewView]:
+    """A sum of some seconds ago is none of now."""
+    return Section(None, stream.outage)
 
 
 def _spend(parts: Parts, caller: Caller) -> OverviewView | None:

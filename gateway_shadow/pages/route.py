@@ -19,7 +19,7 @@ from gateway_shadow.pages.outages import Outage, Outages
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.parts import Parts, shared
 from gateway_shadow.problems import Problem, problem_of, title_of
-from policy_store.errors import StoreAway, StoreError
+from policy_store.errors import StoreError
 
 STRANGER = ("bad_key", "no_session")
 Form = Annotated[dict[str, str], Depends(form_of)]
@@ -37,7 +37,7 @@ class PagesRoute(APIRoute):
             try:
                 return await run(request)
             except (HTTPException, StoreError, RequestValidationError) as error:
-                return await _shown(request, problem_of(error), isinstance(error, StoreAway))
+                return await _shown(request, problem_of(error))
 
         return handled
 
@@ -47,7 +47,7 @@ def pages_router() -> APIRouter:
     return APIRouter(route_class=PagesRoute, include_in_schema=False)
 
 
-async def _shown(request: Request, problem: Problem, is_away: bool) -> Response:
+async def _shown(request: Request, problem: Problem) -> Response:
     if problem.code in STRANGER and request.method == "GET":
         return RedirectResponse(f"/login?next={quoted(here(request))}", 303)
     parts = shared(request)
@@ -55,7 +55,7 @@ async def _shown(request: Request, problem: Problem, is_away: bool) -> Response:
     answer = await run_in_threadpool(
         show, request, parts, await caller_of(request, parts), "problem.html", problem.status_code,
         title=title_of(problem.status_code), problem=problem, typed=typed, request_id=str(request.state.request_id),
-        away=outage_of(parts.outages, problem) if is_away or problem.status_code == 503 else None,
+        away=outage_of(parts.outages, problem),
     )  # fmt: skip
     answer.headers.update(problem.headers or {})
     return answer
@@ -67,11 +67,13 @@ def here(request: Request) -> str:
 
 
 def outage_of(outages: Outages, problem: Problem) -> Outage | None:
-    """The store that a problem is of."""
+    """The store that a problem is of. A folder that is empty where a ledger was has not been mounted."""
     match problem.code:
         case "store_away":
             return outages.away("policies")
-        case "ledger_away":
+        case "no_ledger" if not outages.has_answered("ledger"):
+            return None
+        case "ledger_away" | "no_ledger":
             return outages.away("ledger")
         case "redis_away":
             return outages.away("redis")

@@ -1,0 +1,33 @@
+"""Whether Redis and Kafka answer, looked at on and on: pages say so, also where they read neither."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiokafka.errors import KafkaError
+
+from gateway_shadow.checking import Checker
+from gateway_shadow.log_writer import LogWriter
+from gateway_shadow.pages.outages import Outages, StoreName
+from window_counters.protocol import StoreUnavailable, StoreUnfit
+
+EVERY_S, WITHIN_S = 2.0, 5.0
+Look = Callable[[], Awaitable[None]]
+
+
+async def keep_looking(outages: Outages, writer: LogWriter, checker: Checker | None) -> None:
+    """Until it is cancelled; a door without Redis is asked for none."""
+    looks: dict[StoreName, Look] = {"kafka": writer.require_answer}
+    if checker is not None:
+        looks["redis"] = checker.store.check_fit
+    await asyncio.gather(*(_keep_asking(outages, name, look) for name, look in looks.items()))
+
+
+async def _keep_asking(outages: Outages, name: StoreName, look: Look) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await look()
+            outages.answers(name)
+        except (KafkaError, StoreUnavailable, StoreUnfit, OSError, TimeoutError):
+            outages.away(name)
+        await asyncio.sleep(EVERY_S)
