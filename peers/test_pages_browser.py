@@ -180,6 +180,46 @@ def test_a_flag_is_turned_on_by_two_operators_and_off_by_one(sign_in: SignIn) ->
     expect(two.get_by_role("status").filter(has_text="It is off.")).to_be_visible()
 
 
+def test_what_operators_change_is_changed_by_keyboard_alone(sign_in: SignIn) -> None:
+    page = sign_in("operator", "olga")
+    page.goto("/alerts")
+    page.get_by_text("Add a target").press("Enter")
+    page.get_by_label("Name (required)").fill("hook")
+    page.get_by_label("Address").fill("https://192.0.2.1/a-path")
+    page.get_by_label("A budget is over its cap").press("Space")
+    page.get_by_role("button", name="Add it").press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("public address")
+    expect(page.locator("#f-url")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("A budget is over its cap")).to_be_checked()
+    page.goto("/privacy")
+    page.get_by_text("Change them").press("Enter")
+    page.get_by_role("button", name="Add a scope with another mode").press("Enter")
+    fill(page, "Team", "legal")
+    page.get_by_label("Mode of its calls").select_option("fingerprint_only")
+    page.get_by_label("Why (required)").first.fill("a trial of the team")
+    page.get_by_role("button", name="Save").last.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="The privacy settings are saved")).to_be_visible()
+    expect(page.get_by_text("fingerprint only: team legal")).to_be_visible()
+    page.goto("/gate/criteria")
+    fill(page, "Calls compared, at least", "2000")
+    page.get_by_label("Why").fill("we have many")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_label("Calls compared, at least")).to_have_value("2000")
+    page.goto("/keys")
+    row = page.locator("tr", has_text="a-program")
+    row.get_by_text("Rotate").press("Enter")
+    row.get_by_label("The old one goes on for").select_option("a day")
+    row.get_by_role("button", name="Make the new key").press("Enter")
+    expect(page.get_by_role("status").filter(has_text="The new key of a-program")).to_be_visible()
+    assert Axe().run(page).response["violations"] == []
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    field = page.get_by_label(label, exact=True)
+    field.press("Control+A")
+    field.press_sequentially(value)
+
+
 def test_decisions_come_as_they_happen_and_wait_while_paused(house: Door, sign_in: SignIn) -> None:
     page = sign_in("viewer")
     page.goto("/shadow")
