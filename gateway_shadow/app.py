@@ -28,6 +28,7 @@ from gateway_shadow import (
     manage_simulations,
     manage_stagings,
     problems,
+    read_budgets,
     read_contents,
     read_ledger,
     tell_story,
@@ -79,12 +80,13 @@ from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
 from telemetry import tracing
 from telemetry.labels import LABELS, most_from_environment
+from window_counters.levels import Levels
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
     check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
-    manage_reviews, manage_alerts, manage_privacy, manage_sessions, read_contents, read_ledger, export_ledger,
-    tell_story, watch_decisions, health, sign_in,
+    manage_reviews, manage_alerts, manage_privacy, manage_sessions, read_budgets, read_contents, read_ledger,
+    export_ledger, tell_story, watch_decisions, health, sign_in,
 )  # fmt: skip
 BY_PROVIDER = (sign_in_oidc, sign_in_cli)
 """Not there unless a provider is configured."""
@@ -111,6 +113,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         book=load_book(config.price_book),
         recorder=Recorder(writer, topics),
         checker=checker,
+        levels=None if config.redis is None else Levels(config.redis),
         enforcer=enforcer,
         held=HeldCalls(database),
         breaker=Breaker(),
@@ -172,6 +175,8 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         await parts.writer.close()
         if parts.checker is not None:
             await parts.checker.store.close()
+        if parts.levels is not None:
+            await parts.levels.close()
         parts.database.close()
 
     app = FastAPI(

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from gateway_shadow.alerting.sending import Sender
 from gateway_shadow.auth import Doorkeeper
+from gateway_shadow.belonging import Belongings
 from gateway_shadow.breaker import Breaker
 from gateway_shadow.checking import Checker
 from gateway_shadow.config import Config
@@ -30,6 +31,7 @@ from policy_store.database import Database
 from policy_store.signing import Signer
 from spendgate.ledger.call_index import CallIndex
 from spendgate.prices.book import PriceBook
+from window_counters.levels import Levels
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Parts:
     book: PriceBook
     recorder: Recorder
     checker: Checker | None
+    levels: Levels | None
     enforcer: Rules | None
     held: HeldCalls
     breaker: Breaker
@@ -61,6 +64,7 @@ class Parts:
     seen: Seen = field(default_factory=Seen)
     drafted: Versions = field(default_factory=Versions)
     calls: CallIndex = field(default_factory=CallIndex)
+    belongings: Belongings = field(default_factory=Belongings)
 
 
 def shared(request: Request) -> Parts:

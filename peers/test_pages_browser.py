@@ -220,6 +220,25 @@ def fill(page: Page, label: str, value: str) -> None:
     field.press_sequentially(value)
 
 
+def test_the_tree_of_budgets_folds_by_keyboard_and_shows_a_part_by_itself(sign_in: SignIn) -> None:
+    page = sign_in("viewer")
+    page.goto("/budgets")
+    expect(page.locator(".tree.first .state")).to_contain_text(["over", "approaching"])
+    picture(page, "budgets")
+    outer = page.locator(".tree.first > li > details")
+    expect(outer).to_have_attribute("open", "")
+    outer.locator("> summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".place", has_text="team t0")).to_be_hidden()
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=re.compile("more of team t0")).click()
+    expect(page.locator(".tree.first > li > .place")).to_have_text("team t0")
+    expect(page.locator(".budget")).to_have_count(21)
+    page.get_by_label("Show").select_option("over")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator(".state")).to_have_text(["over"] * 8)
+
+
 def test_decisions_come_as_they_happen_and_wait_while_paused(house: Door, sign_in: SignIn) -> None:
     page = sign_in("viewer")
     page.goto("/shadow")

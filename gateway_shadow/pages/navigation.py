@@ -23,7 +23,13 @@ class Group(NamedTuple):
 GROUPS = (
     Group(
         "Watch",
-        (Place("/", "Overview"), Place("/shadow", "Shadow"), Place("/reviews", "Reviews"), Place("/alerts", "Alerts")),
+        (
+            Place("/", "Overview"),
+            Place("/budgets", "Budgets"),
+            Place("/shadow", "Shadow"),
+            Place("/reviews", "Reviews"),
+            Place("/alerts", "Alerts"),
+        ),
     ),
     Group("Plan", (Place("/policies", "Policies"), Place("/simulations", "Simulations"))),
     Group("Prove", (Place("/gate", "Gate and enforcement"),)),

@@ -5,6 +5,7 @@ from gateway_shadow.pages import (
     api,
     assets,
     audit,
+    budgets,
     criteria,
     design,
     gate,
@@ -20,7 +21,7 @@ from gateway_shadow.pages import (
 )
 
 _ALL = (
-    assets, overview, shadow, reviews, alerts, policies, design, simulations, criteria, gate, ledger, keys, privacy,
-    audit, settings, api,
+    assets, overview, budgets, shadow, reviews, alerts, policies, design, simulations, criteria, gate, ledger, keys,
+    privacy, audit, settings, api,
 )  # fmt: skip
 PAGES = tuple(each.router for each in _ALL)

@@ -17,6 +17,7 @@ OPEN = {"/docs"}
 """Routes of pages that anybody may see."""
 PAGES = (
     Page("/", "/"),
+    Page("/budgets", "/budgets"),
     Page("/shadow", "/shadow"),
     Page("/shadow/story", "/shadow/story?source=app&id=e17"),
     Page("/reviews", "/reviews?state="),

@@ -13,11 +13,13 @@ from policy_store import alert_targets, alerts, jobs, policies, stagings
 from policy_store.alerts import Alert
 from policy_store.api_keys import Role
 from policy_store.change import Change
+from spendgate.engine.staging import Staging
 from spendgate.model.policy_source import check_bytes
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make
 from tests.engine.scenes import TENANT, call, correction, log_of
 from tests.live.waiting import until
+from tests.pages.counted import count, today
 from tests.reconcile.test_reconcile import busy, write
 
 ROLES: tuple[Role, ...] = tuple(each for each in get_args(Role) if each != "ingest")
@@ -30,6 +32,16 @@ spec:
   rules:
     - budget: {cap_usd: "20", window: {calendar: day, timezone: UTC}, per: [team], on_breach: deny}
 """
+CASES = """\
+apiVersion: spendgate/v1
+kind: Policy
+metadata: {name: cases}
+spec:
+  scope: {exclude: {workflow: [incident-*]}}
+  rules:
+    - budget: {cap_usd: "8", window: {lifetime: true}, per: [team, employee], warn_at_percent: [75], on_breach: review}
+"""
+USD = 10**9
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +54,7 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
         correction(timedelta(minutes=51), "e17", 5),
     )
     write(made.ledger, log_of(*(record.body for record in log), *later), decisions)
-    made.start(SPENDGATE_ALERTS_ALLOW="127.0.0.1")
+    made.start(SPENDGATE_ALERTS_ALLOW="127.0.0.1", SPENDGATE_REDIS=stack.redis_url)
     made.key("viewer", tenant=TENANT)
     policy = check_bytes(POLICY.encode(), "body")[0][0].policy
     with made.changes().of(TENANT, "eda") as change:
@@ -50,10 +62,17 @@ def house(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Do
         other = POLICY.replace("capped", "other")  # decisions of the history name it
         policies.create(change, check_bytes(other.encode(), "body")[0][0].policy, other)
         asked = stagings.submit(change, "capped", found.latest.hash, "there is no history yet")
+        cases = check_bytes(CASES.encode(), "body")[0][0].policy
+        per_case = policies.create(change, cases, CASES)
         jobs.start(change, policy, '{"sweep":"cap=5:50:5"}', is_stored=True)
     with made.changes().of(TENANT, "amy") as change:
         stagings.approve(change, asked.id, asked.revision, made.signer, "good")
         tell(change, made)
+    in_force = Staging(asked.id, "capped", found.latest.hash, "shadow", 1)
+    cases_in_force = Staging("stg-cases", "cases", per_case.latest.hash, "shadow", 2)
+    teams = {"team=t0": (20 * USD, 31 * USD), "team=t1": (17 * USD, 17 * USD), "team=t2": (0, 0)}
+    of_cases = {f"team=t{n % 2} employee=e{n}": (n * USD // 4, n * USD // 4) for n in range(40)}
+    count(made, stack.redis_url, [(in_force, today(), teams), (cases_in_force, "0", of_cases)])
     with house_client(made) as client:
         until(lambda: client.get("/v1/simulations").json()["items"][0]["state"] == "done", "the simulation to be done")
     yield made

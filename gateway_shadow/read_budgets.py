@@ -1,0 +1,96 @@
+"""The budgets in force, as Redis's counters stand: what is used of each cap, and what is left."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from gateway_shadow.auth import Caller, Reader
+from gateway_shadow.budget_documents import BudgetDocument, BudgetsDocument, counter_of
+from gateway_shadow.checking import Checker
+from gateway_shadow.documents import Name, instant
+from gateway_shadow.openapi import problems
+from gateway_shadow.parts import Parts, Shared
+from gateway_shadow.problems import Problem
+from spendgate.engine.compile import Program, compile_program
+from spendgate.engine.counters import Counters
+from spendgate.engine.names import SlotNames
+from spendgate.engine.staging import Staging
+from spendgate.engine.standing import Standing, standing_at
+from spendgate.model.policy import Policy
+from window_counters.documents import NotOfTheMark, document_names, document_of
+from window_counters.levels import Found, Levels
+from window_counters.protocol import WITHHELD, StoreUnavailable, StoreUnfit
+
+router = APIRouter(tags=["policies"])
+
+WITHIN_S = 5.0
+_AWAY = {"Retry-After": "5"}
+
+
+@router.get("/v1/budgets", responses=problems(409, 422))
+async def list_budgets(
+    caller: Reader, parts: Shared, policy: Annotated[Name | None, Query()] = None
+) -> BudgetsDocument:
+    """Every budget that judges the tenant's calls, or those of one policy, with what is used of it in the window of
+    this moment. Counters know what their worker has applied: `offset` and `latest_received_at` say how far that is."""
+    if parts.checker is None or parts.levels is None:
+        raise Problem(409, "no_redis", "there are no counters to read: expected SPENDGATE_REDIS")
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            return await _listed(caller, parts, parts.checker, parts.levels, policy)
+    except (StoreUnavailable, StoreUnfit, OSError):
+        raise Problem(503, "redis_away", "Redis does not answer, so no counter can be read", headers=_AWAY) from None
+    except (NotOfTheMark, LookupError):
+        words = "the counters are being built anew from the log; ask again in a moment"
+        raise Problem(503, "rebuilding", words, headers=_AWAY) from None
+
+
+async def _listed(
+    caller: Caller, parts: Parts, checker: Checker, levels: Levels, policy: str | None
+) -> BudgetsDocument:
+    """Raises StoreUnavailable, StoreUnfit, TimeoutError, NotOfTheMark, and LookupError for an unknown policy."""
+    partition, now_ms = checker.partition(caller.tenant), parts.changes.now_ms()
+    snapshot = await levels.documents(partition, document_names([caller.tenant]))
+    if snapshot.mark == WITHHELD:
+        raise NotOfTheMark("the counters of a partition are being taken away")
+    document = document_of(snapshot, caller.tenant)
+    stagings = [each for each in document.stagings if policy in (None, each.policy)]
+    policies = await checker.policies(caller.tenant, [each.hash for each in stagings])
+    program, standing = await asyncio.to_thread(_planned, caller.tenant, stagings, policies, now_ms)
+    found = await levels.of(partition, [each.window for each in standing])
+    return BudgetsDocument(
+        at=datetime.fromtimestamp(now_ms / 1000, UTC),
+        latest_received_at=instant(document.watermark_ms) if document.calls else None,
+        partition=partition.partition,
+        offset=None if snapshot.mark is None else snapshot.mark.offset,
+        budgets=[_told(program, *each) for each in zip(standing, found, strict=True)],
+    )
+
+
+def _planned(
+    tenant: str, stagings: list[Staging], policies: Mapping[str, Policy], now_ms: int
+) -> tuple[Program, list[Standing]]:
+    counters = Counters()
+    program = compile_program(stagings, policies, counters)
+    return program, list(standing_at(program, SlotNames(tenant, program, counters), now_ms))
+
+
+def _told(program: Program, standing: Standing, found: Found) -> BudgetDocument:
+    staging, policy = program.stagings[standing.staging], program.policies[standing.staging]
+    budget = policy.spec.rules[standing.rule].budget
+    if budget is None:
+        raise ValueError("only a budget has a window")
+    sums = found.levels if budget.per or found.levels else {"all": (0, 0)}
+    counters = [counter_of(budget, key, *sums[key]) for key in sorted(sums)] if not found.too_many else []
+    end = instant(standing.end_ms)
+    return BudgetDocument(
+        policy=staging.policy, staging=staging.staging, stage=staging.stage, rule=standing.rule,
+        scope=policy.spec.scope.model_dump(exclude_none=True), per=list(budget.per), cap_nano_usd=budget.cap_nano_usd,
+        on_breach=budget.on_breach, window=budget.window.model_dump(exclude_none=True),
+        window_start=instant(standing.start_ms), window_end=end,
+        resets_at=end if "calendar" in budget.window.model_fields_set else None,
+        counters=counters, not_listed=found.too_many,
+    )  # fmt: skip
