@@ -13,12 +13,14 @@ from pathlib import Path, PurePosixPath
 from ruamel.yaml import YAML
 
 from dev.docs import pictures, references
-from dev.docs.nav import DOCS, NavError, pages_of, placed, sections
+from dev.docs.nav import DOCS, pages_of, placed, sections
 from dev.places import CHECKOUT
+from policy_store.lifecycle import diagram
 
 WORK = CHECKOUT / ".release"
 LINK = re.compile(r"(?<=\]\()([^)\s#:]+)(?=[)#])")
 """A link's target without its anchor; never an address of the web."""
+DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = "files"
 """Where what is not of ``docs/`` stands in the site."""
 
@@ -33,12 +35,26 @@ def assemble(work: Path) -> Path:
     for name, text in pictures.all_of_them().items():
         _write(pages / "pictures" / f"{name}.svg", text)
     for name in pages_of(pages):
-        _write(pages / name, _within(name, (pages / name).read_text(encoding="utf-8"), pages))
+        _write(pages / name, _within(name, drawn((pages / name).read_text(encoding="utf-8")), pages))
     nav = [{section: names} for section, names in placed(sections(), pages_of(pages)).items()]
     configuration = work / "mkdocs.yml"
     told = {"INHERIT": str(CHECKOUT / "mkdocs.yml"), "docs_dir": str(pages), "nav": nav}
     YAML().dump(told, configuration)
     return configuration
+
+
+def drawn(text: str) -> str:
+    """The page with the diagram of a policy's life, which a forge draws, as a picture, which asks nothing of anybody.
+
+    Raises ValueError for another diagram: it would stand on the site as text.
+    """
+
+    def picture(match: re.Match[str]) -> str:
+        if match[1] != diagram():
+            raise ValueError("expected no diagram in a page but that of policy_store.lifecycle, as it is")
+        return "![The life of a policy](pictures/life.svg)"
+
+    return DIAGRAM.sub(picture, text)
 
 
 def _within(page: str, text: str, pages: Path) -> str:
@@ -74,7 +90,7 @@ def main() -> int:
     """Into ``.release``; prints the configuration's path."""
     try:
         sys.stdout.write(f"{assemble(WORK)}\n")
-    except NavError as error:
+    except ValueError as error:  # NavError is one
         sys.stderr.write(f"docs: {error}\n")
         return 1
     return 0

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from dev.docs import nav, pictures
+from dev.docs import assemble, life, nav, pictures
 from dev.docs.references import api, command, commands, policy
 from dev.places import CHECKOUT
 from gateway_shadow.app import BY_PROVIDER, ROUTES
+from policy_store.lifecycle import MOVES, STAGING_STATES, VERSION_STATES
 from tests.docs.pages import PAGES, blocks, code, prose, spoken, target_of, text_of
 
 _COMMANDS = commands()
@@ -120,6 +121,22 @@ def test_the_references_tell_of_every_field_route_and_command() -> None:
     assert all(f"| `{field}` |" in fields for field in ("cap_usd", "warn_at_percent", "fail_mode", "evidence_status"))
     assert "POST /v1/check" in routes
     assert all(f"## `{name}`" in named for name in _COMMANDS)
+
+
+def test_the_picture_of_a_policys_life_has_every_state_and_move_and_takes_the_diagrams_place() -> None:
+    drawn = life.life()
+    assert set(life.PLACES) == {*VERSION_STATES, *STAGING_STATES}
+    told = life.moves()
+    assert {(move.before, move.after, move.action) for move in MOVES} <= {
+        (before, after, action) for (before, after), words in told.items() for action in words.split(", ")
+    }
+    assert drawn.count("url(#arrow)") == len(told)
+    assert all(f">{words}</text>" in drawn for words in told.values())
+    page = assemble.drawn(text_of("docs/policy-store.md"))
+    assert "mermaid" not in page
+    assert "pictures/life.svg" in page
+    with pytest.raises(ValueError, match="no diagram"):
+        assemble.drawn("```mermaid\nflowchart LR\n```\n")
 
 
 def test_the_picture_of_the_loops_is_the_law() -> None:
