@@ -4,10 +4,10 @@ import json
 
 from gateway_shadow.pages.design_form import FRESH
 from policy_store import jobs
+from policy_store.api_keys import Role
 from tests.door.browser import Browser
 from tests.door.conftest import Door
 from tests.engine.scenes import TENANT
-from tests.pages.conftest import Role
 
 
 def test_one_draft_after_another_is_over_the_ledger_that_the_first_has_found(
