@@ -50,7 +50,7 @@ test-pure: $(STAMP) ## The tests that need no server, with fewer examples (HYPOT
 	HYPOTHESIS_PROFILE=$(or $(HYPOTHESIS_PROFILE),quick) $(BIN)/python -m pytest $(PARALLEL) tests/model tests/engine tests/oracle tests/ledger tests/simulate tests/prices tests/importers tests/gallery tests/slow $(ARGS)
 
 test-peers: $(PEERS) ## The tests against big peers, outside make test
-	$(BIN)/python -m pytest peers $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile peers $(ARGS)
 
 e2e: $(PEERS) ## The dashboard in Debian's Chromium, and the pictures of the docs
 	SPENDGATE_PICTURES=docs/images $(BIN)/python -m pytest peers/test_pages_browser.py $(ARGS)
