@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from policy_store.change import Change
 from policy_store.errors import Exists, NotFound, Refused, Stale
-from policy_store.sealing import Sealer
+from policy_store.sealing import Sealer, Unopened
 from policy_store.signing import Signer
 from policy_store.tables import alert_deliveries, alert_targets
 from spendgate.model.alert import AlertKind
@@ -122,6 +122,36 @@ def rotate(change: Change, sealer: Sealer, name: str, revision: int, overlap_ms:
         previous_until_ms=change.now_ms + overlap_ms,
     )  # fmt: skip
     return Shown(made, secret)
+
+
+def reseal(change: Change, old: Sealer, new: Sealer) -> int:
+    """Seal under ``new`` what ``old`` has sealed of the change's tenant; how many targets were not yet. Raises Refused
+    for one that neither opens, and changes nothing."""
+    found = [each for each in listed(change.connection, change.tenant) if not _opens(each, new)]
+    for each in found:
+        try:
+            sealed = {
+                "url_sealed": new.seal(url_of(each, old), _url_of(each.id)),
+                "secret_sealed": _moved(each.id, each.secret_sealed, old, new),
+                "previous_sealed": _moved(each.id, each.previous_sealed, old, new),
+            }
+        except Unopened:
+            words = f"target {each.name}: expected the key that it was sealed by"
+            raise Refused("bad_key", words) from None
+        _put(change, each, "reseal", **sealed, failures=0, paused_until_ms=None)
+    return len(found)
+
+
+def _opens(target: Target, sealer: Sealer) -> bool:
+    try:
+        url_of(target, sealer)
+    except Unopened:
+        return False
+    return True
+
+
+def _moved(id_: str, sealed: str | None, old: Sealer, new: Sealer) -> str | None:
+    return None if sealed is None else _sealed(new, id_, old.open(sealed, _secret_of(id_)))
 
 
 def switch_off(change: Change, id_: str, why: str) -> None:

@@ -27,6 +27,7 @@ from spendgate.model.alert import AlertMessage
 
 CONNECT_S, WHOLE_S = 5.0, 15.0
 _NAMES_AT_ONCE = 8
+OTHER_KEY = "its address was sealed by another key of the store; `spendgate admin reseal-targets`, or give it anew"
 _NOT_PERMITTED = "its name stands for no address that alerts may be sent to"
 
 
@@ -92,7 +93,7 @@ class Sender:
             request = self.request(target, message)
             self.allowed.require_url(request.url)
         except Unopened:
-            return Answer(problem="its address was sealed by another key of the store; give it anew", is_silent=True)
+            return Answer(problem=OTHER_KEY, is_silent=True)
         except BadUrl:
             return Answer(problem="its address is none that alerts may be sent to", is_silent=True)
         try:

@@ -114,6 +114,28 @@ def reseal(
         typer.echo(f"sealed anew: {found}")
 
 
+@app.command("reseal-targets")
+def reseal_targets(
+    old_key_file: Annotated[Path, typer.Option(help="The store's private key of before.")],
+    store: Store = None,
+    key_file: KeyFile = None,
+) -> None:
+    """After the store's private key was changed: seal the addresses and secrets of alert targets under the new one."""
+    with told():
+        from policy_store import alert_targets, tenants
+        from policy_store.signing import read_key_file
+
+        old, new = (alert_targets.sealer_of(read_key_file(path)) for path in (old_key_file, key_file_of(key_file)))
+        with database_of(store) as (database, changes):
+            with database.read() as connection:
+                names = tenants.names(connection)
+            found = 0
+            for tenant in names:
+                with changes.of(tenant, WHO) as change:
+                    found += alert_targets.reseal(change, old, new)
+        typer.echo(f"sealed anew: {found}")
+
+
 @app.command("public-key")
 def public_key(key_file: KeyFile = None) -> None:
     """Print the store's public key, as workers want it in SPENDGATE_STORE_KEYS."""

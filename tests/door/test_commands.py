@@ -143,6 +143,7 @@ def test_init_makes_the_first_key_and_does_it_once(tmp_path: Path) -> None:
         (("audit", "verify", "--head", "acme"), 2, "TENANT=NUMBER:HASH"),
         (("audit", "verify", "--store", "mysql://x"), 3, "sqlite:///PATH"),
         (("admin", "public-key", "--key-file", "/nowhere"), 4, "private key in PEM"),
+        (("admin", "reseal-targets", "--old-key-file", "/nowhere"), 4, "private key in PEM"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_a_code(

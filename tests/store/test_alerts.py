@@ -195,6 +195,29 @@ def test_addresses_and_secrets_stand_nowhere_as_they_are_and_open_in_their_own_r
             opens()
 
 
+def test_targets_are_sealed_anew_for_another_key_of_the_store_once_and_by_the_key_that_sealed_them_alone(
+    store: Store,
+) -> None:
+    tenant(store)
+    with change(store) as made:
+        shown = alert_targets.create(made, sealer_of(store.signer), "ops", "webhook", URL)
+        again = alert_targets.rotate(made, sealer_of(store.signer), "ops", 1, 1000)
+        alert_targets.create(made, sealer_of(store.signer), "chat", "slack", URL)
+    old = sealer_of(store.signer)
+    new, stranger = (sealer_of(Signer(Ed25519PrivateKey.generate())) for _ in range(2))
+    with pytest.raises(Refused, match="the key that it was sealed by"), change(store) as made:
+        alert_targets.reseal(made, stranger, new)
+    for expected in (2, 0):
+        with change(store) as made:
+            assert alert_targets.reseal(made, old, new) == expected
+    with store.database.read() as connection:
+        found = {each.name: each for each in alert_targets.listed(connection, TENANT)}
+    assert {url_of(each, new) for each in found.values()} == {URL}
+    assert secrets_of(found["ops"], new, store.clock.ms) == [again.secret, shown.secret]
+    with pytest.raises(Unopened):
+        url_of(found["chat"], old)
+
+
 def everything(store: Store) -> str:
     """All that stands in the database."""
     with store.database.read() as connection:
