@@ -169,9 +169,10 @@ class Counters:
         cells = _new_cells(capacity)
         for old, new in zip(self.cells[:4], cells[:4], strict=True):
             new[: int(keep.sum())] = old[:used][keep]
+        views = len(self.views.counter)
         return Counters(
-            grown(table, capacity), cells, loaded=int(keep.sum()), _numbers=self._numbers, _names=self._names,
-            _keys=self._keys, _key_texts=self._key_texts,
+            grown(table, capacity), cells, new_table(views), np.zeros((views, VIEW), np.int64), int(keep.sum()),
+            self._numbers, self._names, self._keys, self._key_texts,
         )  # fmt: skip
 
     def forget(self) -> None:

@@ -28,9 +28,10 @@ def plan(
     sizes = classes.first[calls["klass"] + 1] - classes.first[calls["klass"]]
     first = np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))
     batch = Batch(calls, keys, first, new_pairs(first))
+    planned = np.zeros(1, np.int64)
     while len(calls):
         stopped = _plan(
-            rules.rows, classes.first, classes.rule, classes.fixed, calendars.starts, calendars.first,
+            rules.rows, classes.first, classes.rule, classes.fixed, calendars.starts, calendars.first, planned,
             calls, keys, first, batch.pairs, counters.slots, counters.views, counters.view_slots,
         )  # fmt: skip
         if stopped == 0:
@@ -41,10 +42,11 @@ def plan(
 
 @jit
 def _plan(
-    rules: Records, class_first: Int, class_rule: Int, class_fixed: Int, starts: Int, starts_first: Int,
+    rules: Records, class_first: Int, class_rule: Int, class_fixed: Int, starts: Int, starts_first: Int, planned: Int,
     calls: Records, keys: Int, first: Int, pairs: Records, slots: Table, views: Table, view_slots: Int,
 ) -> int:  # fmt: skip
-    for call in range(calls.shape[0]):
+    for call in range(planned[0], calls.shape[0]):
+        planned[0] = call  # where it goes on, once there is room
         entry = class_first[calls[call]["klass"]]
         for pair in range(first[call], first[call + 1]):
             rule = class_rule[entry]
