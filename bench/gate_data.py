@@ -75,9 +75,12 @@ def _parts(rows: int) -> Iterator[range]:
 def _said(owing: Owing, owed: Owed, part: range, first: int) -> Any:
     """Decisions as the log has them, a message a hundred."""
     rows = np.arange(part.start, part.stop)
-    at = EPOCH + timedelta(milliseconds=int(owed.received_ms[part.start])) + LAG
-    decisions = [msgspec.structs.replace(each, decided_at=at) for each in owing.decisions(owed, rows)]
-    places = [Place(*SAID, (first + n) // PER_MESSAGE, (first + n) % PER_MESSAGE, at) for n in range(len(part))]
+    made_at = [EPOCH + timedelta(milliseconds=ms) + LAG for ms in owed.received_ms[rows].tolist()]
+    decisions = [
+        msgspec.structs.replace(each, decided_at=at)
+        for each, at in zip(owing.decisions(owed, rows), made_at, strict=True)
+    ]
+    places = [Place(*SAID, n // PER_MESSAGE, n % PER_MESSAGE, at) for n, at in enumerate(made_at, first)]
     return decision_batch_of(decisions, places)
 
 
