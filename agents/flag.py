@@ -18,6 +18,7 @@ from policy_store.flags import OFF, FlagView
 from spendgate.engine.version import ENGINE_VERSION
 from spendgate.model.canonical import from_canonical
 from spendgate.model.enforcement import share_words
+from spendgate.model.lease import FLAG_UNREAD
 from spendgate.reconcile.certificate import Certificate, Keys, Problem, Wanted, read, verify
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class FlagReader:
     def why_not(self, tenant: str, staging: str) -> str | None:
         """Why a staging is not to be enforced; None where it is."""
         if self.age_s() > BELIEVED_S:
-            return "flag_unread"
+            return FLAG_UNREAD
         found = next((each for each in self.view.stagings.get(tenant, ()) if each.staging == staging), None)
         if found is None:
             return "policy_off"

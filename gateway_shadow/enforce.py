@@ -22,8 +22,8 @@ from spendgate.model.check import CheckFault
 from spendgate.model.decision import VERDICTS, Decision, Reason, Verdict
 from spendgate.model.enforcement import in_share
 from spendgate.model.event import Event
+from spendgate.model.lease import FLAG_UNREAD, decode_lease, is_unread, signed_lease_bytes
 from spendgate.model.lease import Lease as SignedLease
-from spendgate.model.lease import decode_lease, signed_lease_bytes
 from window_counters.protocol import PartitionId, StoreUnavailable, StoreUnfit
 from window_counters.reservations import Lease, Reservations
 
@@ -67,7 +67,7 @@ class Enforcer:
         if hold is None:
             return ALLOWED
         if self.flags.is_stale:
-            return Ruling(faults=tuple(Fault(each, "flag_unread") for each in self.flags.looking(hold.event)))
+            return _ruling([], [], [Fault(each, FLAG_UNREAD) for each in self.flags.looking(hold.event)])
         if fault is not None or hold.answer is None:
             return _ruling([], [], [Fault(each, fault or "fault") for each in self.flags.looking(hold.event)])
         enforced, faults = self._sorted(hold, hold.answer.leases)
@@ -90,7 +90,10 @@ class Enforcer:
                     enforced.append(watched)
             elif lease.state == "valid":
                 faults.append(Fault(watched, "forged"))
-            elif lease.state != "withdrawn" and watched.has_begun:
+            elif lease.state == "withdrawn":
+                if is_unread(lease.text):
+                    faults.append(Fault(watched, FLAG_UNREAD))
+            elif watched.has_begun:
                 faults.append(Fault(watched, lease.state))
         return enforced, faults
 
@@ -128,13 +131,14 @@ def _blocks(verdict: Verdict) -> bool:
 
 
 def _ruling(enforced: Sequence[Watched], reasons: Sequence[Reason], faults: Sequence[Fault]) -> Ruling:
-    """The worst that enforced stagings say; else a refusal where a fault met a closed policy."""
+    """The worst that enforced stagings say; else a refusal where a fault met a closed policy. A flag that cannot be
+    read is off, for closed policies too."""
     blocked: Blocks | None = None
     if any(each.verdict == "deny" for each in reasons):
         blocked = "deny"
     elif reasons:
         refuses = {each.staging for each in enforced if each.behaviour.on_review == "refuse"}
         blocked = "deny" if any(each.staging in refuses for each in reasons) else "review"
-    elif any(each.watched.is_closed for each in faults):
+    elif any(each.watched.is_closed and each.why != FLAG_UNREAD for each in faults):
         blocked = "deny"
     return Ruling(blocked, tuple(reasons), tuple(enforced), tuple(faults))

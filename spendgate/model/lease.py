@@ -9,6 +9,9 @@ from spendgate.model.activation import PolicyHash
 from spendgate.model.enforcement import Share
 from spendgate.model.text import Name
 
+FLAG_UNREAD = "flag_unread"
+"""Why something is off that nobody has turned off: calls go on, also past a closed policy, and that is recorded."""
+
 
 class Lease(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
     """Leave to enforce a staging until ``until_ms``, by Redis's clock. Written by the actuator alone, and signed.
@@ -39,7 +42,8 @@ def signed_lease_bytes(lease: Lease) -> bytes:
 
 
 class Withdrawal(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Stands in the place of a lease that was taken back: the staging is not enforced, and that is no fault."""
+    """Stands in the place of a lease that was taken back: the staging is not enforced, and that is no fault unless
+    ``why`` is FLAG_UNREAD."""
 
     withdrawn_ms: int
     why: str
@@ -48,3 +52,12 @@ class Withdrawal(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
 encode_lease = msgspec.json.Encoder().encode
 encode_withdrawal = msgspec.json.Encoder().encode
 decode_lease = msgspec.json.Decoder(Lease).decode
+_decode_withdrawal = msgspec.json.Decoder(Withdrawal).decode
+
+
+def is_unread(withdrawal: bytes) -> bool:
+    """Whether a lease was taken back because the flag could not be read."""
+    try:
+        return _decode_withdrawal(withdrawal).why == FLAG_UNREAD
+    except msgspec.DecodeError:
+        return False

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import httpx
 from redis import Redis
 
+from spendgate.model.lease import FLAG_UNREAD, Withdrawal, encode_withdrawal
 from tests.door.conftest import TENANT
 from tests.enforcing.conftest import MakeScene
 from tests.enforcing.scene import Scene
@@ -55,6 +56,22 @@ def test_while_redis_is_away_open_lets_through_and_closed_refuses(make_scene: Ma
     until(
         lambda: {each.kind: each.policy for each in scene.records() if each.kind in kinds} == kinds, "records of it", 20
     )
+
+
+def test_what_the_agent_took_back_for_a_flag_that_it_could_not_read_goes_on_and_is_recorded(scene: Scene) -> None:
+    both(scene)
+    scene.agents[-1].kill()
+    with Redis.from_url(scene.world.redis_url) as client:
+        leases = scene.keys.leases(TENANT)
+        for why, told in (("policy_off", []), (FLAG_UNREAD, [FLAG_UNREAD])):
+            for staging in client.hkeys(leases):
+                client.hset(leases, staging, encode_withdrawal(Withdrawal(withdrawn_ms=1, why=why)))
+            for team in ("red", "blue"):
+                found = of(scene, team)
+                assert (found.status_code, [each["why"] for each in found.json()["not_enforced"]]) == (200, told)
+    policies = {"open-cap", "closed-cap"}
+    until(lambda: {each.policy for each in scene.records("let_through")} == policies, "records of it", 20)
+    assert {each.why for each in scene.records("let_through")} == {FLAG_UNREAD}
 
 
 def test_a_redis_that_was_emptied_enforces_nothing_until_no_reservation_can_be_missing(
