@@ -114,6 +114,9 @@ class Runner:
             while not (await asyncio.wait([reading], timeout=RENEW_S))[0]:
                 try:
                     await asyncio.to_thread(self.queue.renew, job, **known)
+                except Lost:
+                    if not (await asyncio.wait([reading], timeout=RENEW_S))[0]:  # else it has ended in this moment
+                        raise
                 except StoreAway as error:
                     log.warning("simulation %s goes on: %s", job.id, error)
             await reading

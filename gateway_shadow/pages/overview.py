@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from gateway_shadow import manage_reviews, manage_stagings
 from gateway_shadow.auth import Caller, Reader
-from gateway_shadow.documents import instant
+from gateway_shadow.documents import StagingDocument, instant
 from gateway_shadow.pages.health_view import Health, health
 from gateway_shadow.pages.overview_view import OverviewView, overview
 from gateway_shadow.pages.rendering import show
@@ -22,13 +22,15 @@ MOST_WAITING = 100
 @router.get("/")
 def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     """The first page."""
-    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
-    spend = section(parts.outages, "ledger", lambda: _spend(parts, caller)) if stream.outage is None else _none(stream)
+    stagings = section(parts.outages, "policies", lambda: manage_stagings.list_stagings(caller, parts))
+    spend = Section[OverviewView | None](None, stagings.outage, stagings.problem)
+    if (staged := stagings.value) is not None:
+        spend = section(parts.outages, "ledger", lambda: _spend(parts, caller, staged))
     waiting = section(
         parts.outages, "policies",
         lambda: manage_reviews.list_reviews(caller, parts, state="open", limit=MOST_WAITING).reviews,
     )  # fmt: skip
-    stagings = section(parts.outages, "policies", lambda: manage_stagings.list_stagings(caller, parts))
+    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
     is_counting = spend.value is None and spend.problem is None and spend.outage is None
     answer = show(
         request, parts, caller, "overview.html", spend=spend, waiting=waiting, stagings=stagings, stream=stream,
@@ -39,16 +41,11 @@ def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     return answer
 
 
-def _none(stream: Section[Health]) -> Section[OverviewView]:
-    """A sum of some seconds ago is none of now."""
-    return Section(None, stream.outage)
-
-
-def _spend(parts: Parts, caller: Caller) -> OverviewView | None:
+def _spend(parts: Parts, caller: Caller, stagings: list[StagingDocument]) -> OverviewView | None:
     tally = parts.tallies.of(caller.tenant, partial(reading, parts, "decisions"))
     now = instant(parts.changes.now_ms())
     assert now is not None, "it is a time"
-    return None if tally is None else overview(tally, manage_stagings.list_stagings(caller, parts), now)
+    return None if tally is None else overview(tally, stagings, now)
 
 
 def _stream(parts: Parts, caller: Caller) -> Health:
