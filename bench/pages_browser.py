@@ -96,7 +96,10 @@ def _looked(page: Page, address: str) -> Figures:
         page.locator(".livestate", has_text="Live").wait_for()  # its stream stays open: it is never idle
     else:
         page.wait_for_load_state("networkidle")
-    return {name: round(value, 1) for name, value in page.evaluate(_TIMES).items()}
+    found = {name: round(value, 1) for name, value in page.evaluate(_TIMES).items()}
+    if address == "/":
+        page.locator("#overview .tiles").wait_for()  # while it counts for the first time it comes again by itself
+    return found
 
 
 def _best(found: list[Figures]) -> Figures:
