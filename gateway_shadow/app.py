@@ -48,7 +48,7 @@ from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
-from gateway_shadow.looking import keep_looking
+from gateway_shadow.looks import Looks
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.pages.routes import PAGES
 from gateway_shadow.parts import Parts
@@ -121,6 +121,7 @@ def parts_of(config: Config, topics: Topics) -> Parts:
         past=Past(config.kafka, topics.decisions.name, config.security),
         runner=Runner(Queue(changes, f"door-{secrets.token_hex(4)}"), config.ledger, config.price_book, config.jobs),
         login=login_of(config.login, changes, signer, keeper.patience),
+        looks=Looks(changes),
         alert_sender=Sender(sealer_of(signer), config.alerts_allow),
         privacy=privacy_of(config, changes),
     )

@@ -18,6 +18,7 @@ from gateway_shadow.live import Live
 from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
+from gateway_shadow.looks import Looks
 from gateway_shadow.pages.ledger_versions import Versions
 from gateway_shadow.pages.outages import Outages
 from gateway_shadow.pages.seen import Seen
@@ -55,6 +56,7 @@ class Parts:
     past: Past
     runner: Runner
     login: Login
+    looks: Looks
     alert_sender: Sender
     privacy: Privacy
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -70,7 +70,7 @@ async def live_decisions(
                 async for event in events:
                     yield event
             continue
-        until = asyncio.get_running_loop().time() + LOOK_S
+        until = (asyncio.get_running_loop().time() // LOOK_S + 1) * LOOK_S  # all streams look at the same time
         while (told := await _next(watcher, until)) is not None:
             if (said := stream.event_of(told)) is not None:
                 yield said

@@ -133,16 +133,19 @@ def _rules(run: Run) -> Iterator[dict[str, Any]]:
 
 def _owners(tally: Tally, name: str) -> list[dict[str, Any]]:
     groups, values = tally.owners[name], tally.names[name].values
+    sums = groups.totals.sum(axis=1).tolist()  # once for all: there may be thousands
     rows = [
         {
             "value": value,
-            "calls": int(groups.totals[at, :, CALLS].sum()),
-            "cost_nano_usd": int(groups.totals[at, :, NANO_USD].sum()),
-            "closed": verdicts_of(groups.totals[at]),
-            "lost_accepted": int(groups.lost[at, CALLS]),
+            "calls": sums[at][CALLS],
+            "cost_nano_usd": sums[at][NANO_USD],
+            "closed": closed,
+            "lost_accepted": lost,
         }
-        for at, value in enumerate(values)
-        if groups.totals[at, :, CALLS].any()
+        for at, (value, closed, lost) in enumerate(
+            zip(values, map(verdicts_of, groups.totals.tolist()), groups.lost[:, CALLS].tolist(), strict=False)
+        )
+        if sums[at][CALLS]
     ]
     return sorted(rows, key=_by_denied)
 
@@ -241,7 +244,7 @@ def _lost(tally: Tally) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"field": name, "value": value, **_sums(tally.owners[name].lost[at])}
         for name in OWNERS
-        for at, value in enumerate(tally.names[name].values)
+        for at, value in enumerate(tally.names[name].values[: len(tally.owners[name].lost)])
         if tally.owners[name].lost[at, CALLS]
     ]
     return sorted(rows, key=lambda row: (-row["calls"], -row["cost_nano_usd"], row["field"], row["value"] or ""))[

@@ -113,7 +113,7 @@ class Tally:
             self.reviews_ms.append(np.stack((judged.timed.judged_ms[reviews], asked.min(axis=0, initial=PATIENT))))
 
 
-def verdicts_of(totals: Int) -> dict[str, dict[str, int]]:
+def verdicts_of(totals: Int | Sequence[list[int]]) -> dict[str, dict[str, int]]:
     """(verdicts, 2) as a report shows it."""
-    pairs: Sequence[list[int]] = totals.tolist()
+    pairs: Sequence[list[int]] = totals.tolist() if isinstance(totals, np.ndarray) else totals
     return {v: {"calls": c, "cost_nano_usd": n} for v, (c, n) in zip(VERDICTS, pairs, strict=True)}

@@ -54,6 +54,16 @@ def test_corrections_are_in_it_and_what_the_days_leave_out_is_not(tmp_path: Path
     assert from_memory[0]["history"]["calls"] == 3
 
 
+def test_owners_that_the_days_leave_out_are_no_owners(tmp_path: Path) -> None:
+    calls = [call(timedelta(hours=n), f"e{n}", team=f"t{n:02}") for n in range(70)]
+    first = next(write(tmp_path, log_of(*calls), []).event_batches(TENANT, ["time"]))["time"][0].as_py()
+    asked = job(str(tmp_path), to=first + timedelta(hours=60))
+    history = Remembered(history_of(asked.source, asked.selection, lambda _: None))
+    found = run_job(asked, history=history)
+    assert found == run_job(asked)
+    assert sorted(each["value"] for each in found["owners"]["team"]) == [f"t{n:02}" for n in range(60)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 60)), min_size=1, max_size=12))
 def test_no_more_is_kept_than_there_is_room_for_and_the_latest_is(
     tmp_path_factory: pytest.TempPathFactory, asked: list[tuple[int, int]]
