@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 ADDRESSES = (
     "/", "/shadow", "/shadow?verdict=deny", "STORY", "/reviews", "/policies", "/policies/t20-month", "/design",
     "/design/t20-month", "/simulations", "/simulations/JOB", "/gate", "/gate/STAGING", "/ledger",
-    "/ledger?team=t20", "/keys", "/privacy", "/audit", "/audit?verify=yes", "/settings",
+    "/ledger?team=t20", "/budgets", "/alerts", "/keys", "/privacy", "/audit", "/audit?verify=yes", "/settings",
 )  # fmt: skip
 
 _TIMES = """() => {

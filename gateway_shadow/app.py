@@ -48,6 +48,7 @@ from gateway_shadow.live_back import Past
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
+from gateway_shadow.looking import keep_looking
 from gateway_shadow.looks import Looks
 from gateway_shadow.openapi import COMMON
 from gateway_shadow.pages.routes import PAGES

@@ -8,6 +8,7 @@ from gateway_shadow import manage_reviews, manage_stagings
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import StagingDocument, instant
 from gateway_shadow.pages.health_view import Health, health
+from gateway_shadow.pages.outages import Outage
 from gateway_shadow.pages.overview_view import OverviewView, overview
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
@@ -22,15 +23,15 @@ MOST_WAITING = 100
 @router.get("/")
 def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     """The first page."""
+    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
     stagings = section(parts.outages, "policies", lambda: manage_stagings.list_stagings(caller, parts))
-    spend = Section[OverviewView | None](None, stagings.outage, stagings.problem)
-    if (staged := stagings.value) is not None:
+    spend = _none(stream.outage or stagings.outage)
+    if stream.outage is None and (staged := stagings.value) is not None:
         spend = section(parts.outages, "ledger", lambda: _spend(parts, caller, staged))
     waiting = section(
         parts.outages, "policies",
         lambda: manage_reviews.list_reviews(caller, parts, state="open", limit=MOST_WAITING).reviews,
     )  # fmt: skip
-    stream = section(parts.outages, "ledger", lambda: _stream(parts, caller))
     is_counting = spend.value is None and spend.problem is None and spend.outage is None
     answer = show(
         request, parts, caller, "overview.html", spend=spend, waiting=waiting, stagings=stagings, stream=stream,
@@ -39,6 +40,11 @@ def show_overview(request: Request, caller: Reader, parts: Shared) -> Response:
     if is_counting:
         answer.headers["Refresh"] = "1"
     return answer
+
+
+def _none(outage: Outage | None) -> Section[OverviewView | None]:
+    """A sum of some seconds ago is none of now."""
+    return Section(None, outage)
 
 
 def _spend(parts: Parts, caller: Caller, stagings: list[StagingDocument]) -> OverviewView | None:
