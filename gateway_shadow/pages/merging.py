@@ -97,4 +97,4 @@ def _choice(found: Conflict) -> Choice:
 
 
 def _words(old: Policy, new: Policy) -> list[str]:
-    return [each.words for each in diff_policies(old, new).changes]
+    return [f"{each.field}: {each.words}" for each in diff_policies(old, new).changes]
