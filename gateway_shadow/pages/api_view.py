@@ -45,7 +45,7 @@ def _operation(document: Document, path: str, method: str, said: Document) -> Op
     body: Document = next((each["schema"] for name, each in content.items() if name == "application/json"), {})
     return Operation(
         method.upper(), path, said.get("description") or said.get("summary", ""), bool(said.get("security")),
-        [*fields, *_fields(document, body)], list(content), list(said.get("responses", ())),
+        [*fields, *_fields(document, body)], list(content), sorted(said.get("responses", ())),
     )  # fmt: skip
 
 
