@@ -10,7 +10,7 @@ from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.pages.outages import Outages, StoreName
 from window_counters.protocol import StoreUnavailable, StoreUnfit
 
-EVERY_S, WITHIN_S = 2.0, 5.0
+EVERY_S, AGAIN_S, WITHIN_S = 2.0, 5.0, 5.0
 Look = Callable[[], Awaitable[None]]
 
 
@@ -24,10 +24,12 @@ async def keep_looking(outages: Outages, writer: LogWriter, checker: Checker | N
 
 async def _keep_asking(outages: Outages, name: StoreName, look: Look) -> None:
     while True:
+        pause_s = EVERY_S
         try:
             async with asyncio.timeout(WITHIN_S):
                 await look()
             outages.answers(name)
         except (KafkaError, StoreUnavailable, StoreUnfit, OSError, TimeoutError):
             outages.away(name)
-        await asyncio.sleep(EVERY_S)
+            pause_s = AGAIN_S
+        await asyncio.sleep(pause_s)

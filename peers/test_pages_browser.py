@@ -71,6 +71,7 @@ def faults_of(page: Page, addresses: list[str], own: str) -> list[str]:
     page.on("request", lambda asked: None if asked.url.startswith((own, "blob:")) else found.append(asked.url))
     for address in addresses:
         page.goto(address)
+        expect(page.get_by_text("being counted for the first time")).to_have_count(0)  # it loads itself again
         violations = Axe().run(page).response["violations"]
         found += [f"{address}: {v['id']}: {[node['html'][:100] for node in v['nodes'][:2]]}" for v in violations]
         width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")

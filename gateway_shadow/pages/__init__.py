@@ -7,7 +7,9 @@ How to add a page, say *Things*:
    own routes** (``manage_things.list_things(caller, parts)``), so that a page shows what the API shows, and refuses
    what it refuses. It ends with ``show(request, parts, caller, "things.html", ...)``. What changes something is a form:
    ``form: Form``, then ``acted(...)``, which leads on, or shows the page again with every error at its field and all
-   that was typed. The form's token against forgery is ``{{ forms.token(frame) }}``; the dependency has checked it.
+   that was typed; ``placed(problem, names)`` puts an error of the API's document at the field that shows its place.
+   What a page alone shows once (a new key) answers itself, by ``refused(...)`` where it is refused. The form's token
+   against forgery is ``{{ forms.token(frame) }}``; the dependency has checked it.
 2. ``things_view.py``: what the page says, worked out from the API's documents. Pure, and tested without a server.
 3. ``templates/things.html``: extends ``base.html``. Macros for numbers, times, verdicts, empty states and forms stand
    in ``macros.html`` and ``forms.html``. No inline script or style: the policy of ``rendering.py`` would not run it.

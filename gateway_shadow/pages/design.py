@@ -14,6 +14,7 @@ from gateway_shadow.documents import NamedInPath, PolicyDocument
 from gateway_shadow.pages import design_form
 from gateway_shadow.pages.design_view import Looked, look, said_by
 from gateway_shadow.pages.drafts import Drafted, drafted
+from gateway_shadow.pages.forms import revision_of
 from gateway_shadow.pages.merging import PICK, Met, Named, met_of, picks_of
 from gateway_shadow.pages.rendering import HEADERS, render, show
 from gateway_shadow.pages.route import Form, pages_router
@@ -110,7 +111,7 @@ def _saved(
             made = (
                 policies.create(change, looked.policy, looked.text)
                 if name is None
-                else policies.edit(change, looked.policy, looked.text, int(form.get("revision", "0") or 0))
+                else policies.edit(change, looked.policy, looked.text, revision_of(form))
             )
     except Stale:
         met = met_of(parts, caller, Named(str(name), form.get("base", "")), looked.text, {})

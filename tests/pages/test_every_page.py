@@ -134,6 +134,26 @@ def test_nothing_of_the_door_comes_from_another_host(house: Door, browsers: dict
     assert [each for each in paths if f"<code>{each}</code>" not in text] == []
 
 
+def forms() -> list[str]:
+    """What a form may be sent to."""
+    return [re.sub(r"{\w+}", "x", each.path) for each in routes() if "POST" in (each.methods or ())]
+
+
+def test_who_may_only_read_changes_nothing_by_any_form(browsers: dict[Role, Browser]) -> None:
+    viewer, token = browsers["viewer"], browsers["viewer"].token
+    found = {each: viewer.submit(each, csrf_token=token).status_code for each in forms()}
+    assert set(found.values()) == {403}, found
+
+
+def test_no_form_is_taken_without_its_token_or_from_a_page_of_another_site(browsers: dict[Role, Browser]) -> None:
+    for role in ROLES:
+        browser, token = browsers[role], browsers[role].token
+        for each in forms():
+            assert browser.submit(each, csrf_token="").status_code == 403, each
+        foreign = {**browser.own_page, "Origin": "https://example.com", "Sec-Fetch-Site": "cross-site"}
+        assert browser.post("/gate/off", data={"csrf_token": token}, headers=foreign).status_code == 403
+
+
 @every_page
 def test_no_page_takes_long(browsers: dict[Role, Browser], ids: Callable[[str], str], page: Page) -> None:
     begun = time.monotonic()
