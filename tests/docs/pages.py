@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 
 from dev.places import CHECKOUT
 
@@ -19,6 +20,8 @@ _BLOCK = re.compile(
     r"(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
+RUN_UNMARKED: dict[tuple[str, str], str] = {}
+"""Blocks that are marked here, by their first line, and not on their page: a front page bears no comments for tests."""
 _SHELL = frozenset({"console", "bash", "sh"})
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _CUT = re.compile(r"\s(?:[|;]|&&|>>?|2>&1|#.*)(?:\s|$)|;\s|\n|\$\(")
@@ -26,7 +29,8 @@ _CUT = re.compile(r"\s(?:[|;]|&&|>>?|2>&1|#.*)(?:\s|$)|;\s|\n|\$\(")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block; ``mark`` is the comment before it: ``run``, ``run: stack`` or ``file: NAME``."""
+    """A fenced block; ``mark`` is the comment before it: ``run``, ``run: stack``, ``run: kafka``,
+    ``run: system`` or ``file: NAME``."""
 
     mark: str
     language: str
@@ -35,7 +39,7 @@ class Block:
     def steps(self) -> Iterator[tuple[str, str]]:
         """Commands of a console block, each with the output that follows."""
         command, output = "", list[str]()
-        for line in self.text.splitlines():
+        for line in re.sub(r"\\\n\s*", " ", self.text).splitlines():
             if line.startswith("$ "):
                 if command:
                     yield command, "\n".join(output)
@@ -44,6 +48,13 @@ class Block:
                 output.append(line)
         if command:
             yield command, "\n".join(output)
+
+    def commands(self) -> Iterator[str]:
+        """What is typed into a shell: of a console block its commands, of a shell's every line."""
+        if self.language == "console":
+            yield from (command for command, _ in self.steps())
+        elif self.language in _SHELL:
+            yield from filter(None, map(str.strip, re.sub(r"\\\n\s*", " ", self.text).splitlines()))
 
 
 def text_of(page: str) -> str:
@@ -54,7 +65,14 @@ def text_of(page: str) -> str:
 
 def blocks(page: str) -> list[Block]:
     """Its fenced blocks, in order."""
-    return [Block(each["mark"] or "", each["language"], each["text"]) for each in _BLOCK.finditer(text_of(page))]
+    found = _BLOCK.finditer(text_of(page))
+    return [
+        Block(each["mark"] or _unmarked(page, each["text"]), each["language"], dedent(each["text"])) for each in found
+    ]
+
+
+def _unmarked(page: str, text: str) -> str:
+    return RUN_UNMARKED.get((page, text.partition("\n")[0]), "")
 
 
 def prose(page: str) -> str:

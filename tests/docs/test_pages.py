@@ -12,6 +12,7 @@ from dev.places import CHECKOUT
 from gateway_shadow.app import BY_PROVIDER, ROUTES
 from policy_store.lifecycle import MOVES, STAGING_STATES, VERSION_STATES
 from tests.docs.pages import PAGES, blocks, code, prose, spoken, target_of, text_of
+from tests.docs.reasons import REASONS
 
 _COMMANDS = commands()
 _GROUPS = {name.rsplit(" ", cut)[0] for name in _COMMANDS for cut in range(1, name.count(" ") + 1)}
@@ -143,8 +144,41 @@ def test_the_picture_of_the_loops_is_the_law() -> None:
     assert pictures.closed_loop((4, 4, 4, 1), 10) == ([4, 8, 8, 9], [False, False, True, False])
 
 
+_RUNBOOKS = re.compile(r"docs/runbooks/(?!README)")
+"""Walked whole, command by command, in ``tests/runbooks``."""
+
+
+def not_run() -> list[tuple[str, str]]:
+    """Every command line of the documentation that no test runs from its page."""
+    return [
+        (page, command)
+        for page in PAGES
+        if not _RUNBOOKS.match(page)
+        for block in blocks(page)
+        if not block.mark.startswith("run")
+        for command in block.commands()
+    ]
+
+
+def test_every_command_is_run_from_its_page_or_has_a_reason_and_every_reason_a_command() -> None:
+    left = not_run()
+    without = [(page, command) for page, command in left if not any(each.is_of(page, command) for each in REASONS)]
+    assert without == []
+    idle = [each for each in REASONS if not any(each.is_of(page, command) for page, command in left)]
+    assert idle == []
+
+
+def test_what_runs_a_command_elsewhere_is_there() -> None:
+    assert [each.by for each in REASONS if not (CHECKOUT / each.by).exists()] == []
+
+
 def test_every_command_block_that_is_marked_is_one_that_can_be_run() -> None:
-    marks: Mapping[str, set[str]] = {"run": {"console"}, "run: stack": {"console"}}
+    marks: Mapping[str, set[str]] = {
+        "run": {"console"},
+        "run: stack": {"console"},
+        "run: kafka": {"console"},
+        "run: system": {"console"},
+    }
     for page in PAGES:
         for block in blocks(page):
             assert block.language in marks.get(block.mark, {block.language})

@@ -1,0 +1,53 @@
+"""Why a command of the documentation is not run from its page: what it needs that no test has, or which test runs it
+elsewhere, with data of its own. What is not run from its page must have a reason here, and a reason a command.
+"""
+
+import re
+from typing import NamedTuple
+
+
+class Reason(NamedTuple):
+    """Of commands of a page that begin like ``command``. ``by``: what runs them elsewhere, from the checkout's root;
+    empty where nothing can."""
+
+    page: str
+    command: str
+    why: str
+    by: str = ""
+
+    def is_of(self, page: str, command: str) -> bool:
+        """Whether it is about a command of a page."""
+        return self.page == page and re.match(self.command, command) is not None
+
+
+_PROCESSES = "starts a process of an installation; every test with servers starts it by the same name"
+_HOUR = "plays an hour or a day, for a minute or two, on servers of its own"
+_QUICK = "is what `spendgate quickstart` plays, which start.md runs"
+_CLUSTER = "needs a cluster; what it applies is checked against the schemas"
+_PEOPLE = "needs keys, people and content of its own"
+
+REASONS = (
+    Reason("README.md", r"make demo", _HOUR, "tests/dev/test_runs.py"),
+    Reason("README.md", r"spendgate (validate|simulate|test)\b", "is run from pages of docs", "tests/docs/running.py"),
+    Reason("README.md", r"spendgate (decisions|policy|send)\b", "is typed beside a demo that waits", "tests/cli"),
+    Reason("docs/alerts.md", r"spendgate alert\b", "sends to addresses of the internet", "tests/door/test_alerts.py"),
+    Reason("docs/alerts.md", r"SPENDGATE_ALERTS_ALLOW=", _PROCESSES, "tests/door/test_alert_sending.py"),
+    Reason("docs/enforcement.md", r"spendgate enforcement\b", "is walked in docs/runbooks", "tests/runbooks"),
+    Reason("docs/faults.md", r"make faults", "takes minutes to hours, and breaks what it runs on", "tests/faults"),
+    Reason("docs/gate.md", r"spendgate|sed ", "needs two days of traffic", "tests/door/test_enforcement_commands.py"),
+    Reason("docs/howto/opentelemetry.md", r"export OTEL_", "sets up somebody's own exporter"),
+    Reason("docs/http.md", r"spendgate (quickstart|decisions|policy)|curl ", _QUICK, "peers/test_docs.py"),
+    Reason("docs/http.md", r"export |spendgate admin|SPENDGATE_KAFKA=", _PROCESSES, "tests/door/conftest.py"),
+    Reason("docs/http.md", r"spendgate login", "asks for a key", "tests/door/test_login_cli.py"),
+    Reason("docs/kubernetes.md", r"kubectl|spendgate admin|openssl", _CLUSTER, "tests/dev/test_deploy.py"),
+    Reason("docs/login.md", r"cat |export |spendgate login", "needs a provider", "tests/door/test_login.py"),
+    Reason("docs/monitoring.md", r"prometheus", "goes on until it is stopped", "peers/test_monitoring.py"),
+    Reason("docs/operating.md", r"export |SPENDGATE_KAFKA=|python -m|curl ", _PROCESSES, "tests/live/test_workers.py"),
+    Reason("docs/operating.md", r"spendgate topics", "needs a broker without topics", "tests/topics"),
+    Reason("docs/policies.md", r"\.venv/bin/python -c", "makes the sample of this page", "tests/docs/running.py"),
+    Reason("docs/policies.md", r"spendgate|sed ", "needs a worker that obeys what is unsigned", "tests/cli"),
+    Reason("docs/privacy.md", r"spendgate|curl |echo |export ", _PEOPLE, "tests/door/test_privacy_commands.py"),
+    Reason("docs/simulation-jobs.md", r"spendgate|curl ", "shows ten million events", "tests/door/test_simulations.py"),
+    Reason("docs/spark.md", r"", "needs PySpark", "peers/test_spark.py"),
+    Reason("docs/verticals.md", r"make demo|spendgate demo", _HOUR, "peers/test_verticals.py"),
+)
