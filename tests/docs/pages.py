@@ -20,7 +20,7 @@ _BLOCK = re.compile(
     r"(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )
-RUN_UNMARKED: dict[tuple[str, str], str] = {}
+RUN_UNMARKED = {("README.md", "$ spendgate validate examples/*.yaml"): "run"}
 """Blocks that are marked here, by their first line, and not on their page: a front page bears no comments for tests."""
 _SHELL = frozenset({"console", "bash", "sh"})
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")

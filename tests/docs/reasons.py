@@ -28,7 +28,6 @@ _PEOPLE = "needs keys, people and content of its own"
 
 REASONS = (
     Reason("README.md", r"make demo", _HOUR, "tests/dev/test_runs.py"),
-    Reason("README.md", r"spendgate (validate|simulate|test)\b", "is run from pages of docs", "tests/docs/running.py"),
     Reason("README.md", r"spendgate (decisions|policy|send)\b", "is typed beside a demo that waits", "tests/cli"),
     Reason("docs/alerts.md", r"spendgate alert\b", "sends to addresses of the internet", "tests/door/test_alerts.py"),
     Reason("docs/alerts.md", r"SPENDGATE_ALERTS_ALLOW=", _PROCESSES, "tests/door/test_alert_sending.py"),
