@@ -102,7 +102,7 @@ def fragile(
         door.start(SPENDGATE_REDIS=redis.url)
         hidden = door.folder / "elsewhere"
         ends: Ends = {
-            "policies": (base.stop, lambda: started(base)), "kafka": (kafka.kill, lambda: started(kafka)),
+            "policies": (base.kill, lambda: started(base)), "kafka": (kafka.kill, lambda: started(kafka)),
             "redis": (redis.kill, lambda: started(redis)),
             "ledger": (lambda: door.ledger.rename(hidden), lambda: hidden.rename(door.ledger)),
         }  # fmt: skip
