@@ -3,26 +3,27 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
+from anyio import from_thread
 from fastapi import APIRouter, Query
 
-from gateway_shadow.auth import Caller, Reader
+from gateway_shadow.auth import Reader
 from gateway_shadow.budget_documents import BudgetDocument, BudgetsDocument, counter_of
 from gateway_shadow.checking import Checker
 from gateway_shadow.documents import Name, instant
 from gateway_shadow.openapi import problems
-from gateway_shadow.parts import Parts, Shared
+from gateway_shadow.parts import Shared
 from gateway_shadow.problems import Problem
 from spendgate.engine.compile import Program, compile_program
 from spendgate.engine.counters import Counters
 from spendgate.engine.names import SlotNames
-from spendgate.engine.staging import Staging
+from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.engine.standing import Standing, standing_at
 from spendgate.model.policy import Policy
 from window_counters.documents import NotOfTheMark, document_names, document_of
 from window_counters.levels import Found, Levels
-from window_counters.protocol import WITHHELD, StoreUnavailable, StoreUnfit
+from window_counters.protocol import WITHHELD, Mark, StoreUnavailable, StoreUnfit
 
 router = APIRouter(tags=["policies"])
 
@@ -31,43 +32,55 @@ _AWAY = {"Retry-After": "5"}
 
 
 @router.get("/v1/budgets", responses=problems(409, 422))
-async def list_budgets(
-    caller: Reader, parts: Shared, policy: Annotated[Name | None, Query()] = None
-) -> BudgetsDocument:
+def list_budgets(caller: Reader, parts: Shared, policy: Annotated[Name | None, Query()] = None) -> BudgetsDocument:
     """Every budget that judges the tenant's calls, or those of one policy, with what is used of it in the window of
     this moment. Counters know what their worker has applied: `offset` and `latest_received_at` say how far that is."""
     if parts.checker is None or parts.levels is None:
         raise Problem(409, "no_redis", "there are no counters to read: expected SPENDGATE_REDIS")
     try:
-        async with asyncio.timeout(WITHIN_S):
-            return await _listed(caller, parts, parts.checker, parts.levels, policy)
+        now_ms = parts.changes.now_ms()
+        read = from_thread.run(_read, caller.tenant, parts.checker, parts.levels, policy, now_ms)
     except (StoreUnavailable, StoreUnfit, OSError):
         raise Problem(503, "redis_away", "Redis does not answer, so no counter can be read", headers=_AWAY) from None
     except (NotOfTheMark, LookupError):
         words = "the counters are being built anew from the log; ask again in a moment"
         raise Problem(503, "rebuilding", words, headers=_AWAY) from None
-
-
-async def _listed(
-    caller: Caller, parts: Parts, checker: Checker, levels: Levels, policy: str | None
-) -> BudgetsDocument:
-    """Raises StoreUnavailable, StoreUnfit, TimeoutError, NotOfTheMark, and LookupError for an unknown policy."""
-    partition, now_ms = checker.partition(caller.tenant), parts.changes.now_ms()
-    snapshot = await levels.documents(partition, document_names([caller.tenant]))
-    if snapshot.mark == WITHHELD:
-        raise NotOfTheMark("the counters of a partition are being taken away")
-    document = document_of(snapshot, caller.tenant)
-    stagings = [each for each in document.stagings if policy in (None, each.policy)]
-    policies = await checker.policies(caller.tenant, [each.hash for each in stagings])
-    program, standing = await asyncio.to_thread(_planned, caller.tenant, stagings, policies, now_ms)
-    found = await levels.of(partition, [each.window for each in standing])
     return BudgetsDocument(
         at=datetime.fromtimestamp(now_ms / 1000, UTC),
-        latest_received_at=instant(document.watermark_ms) if document.calls else None,
-        partition=partition.partition,
-        offset=None if snapshot.mark is None else snapshot.mark.offset,
-        budgets=[_told(program, *each) for each in zip(standing, found, strict=True)],
+        latest_received_at=instant(read.document.watermark_ms) if read.document.calls else None,
+        partition=read.partition,
+        offset=None if read.mark is None else read.mark.offset,
+        budgets=[_told(read.program, *each) for each in zip(read.standing, read.found, strict=True)],
     )
+
+
+class _Read(NamedTuple):
+    """What Redis said; ``found``: of each of ``standing``."""
+
+    partition: int
+    mark: Mark | None
+    document: TenantDocument
+    program: Program
+    standing: list[Standing]
+    found: list[Found]
+
+
+async def _read(tenant: str, checker: Checker, levels: Levels, policy: str | None, now_ms: int) -> _Read:
+    """What takes long is done elsewhere: checks are answered on this loop, too.
+
+    Raises StoreUnavailable, StoreUnfit, TimeoutError, NotOfTheMark, and LookupError for an unknown policy.
+    """
+    partition = checker.partition(tenant)
+    async with asyncio.timeout(WITHIN_S):
+        snapshot = await levels.documents(partition, document_names([tenant]))
+        if snapshot.mark == WITHHELD:
+            raise NotOfTheMark("the counters of a partition are being taken away")
+        document = document_of(snapshot, tenant)
+        stagings = [each for each in document.stagings if policy in (None, each.policy)]
+        policies = await checker.policies(tenant, [each.hash for each in stagings])
+        program, standing = await asyncio.to_thread(_planned, tenant, stagings, policies, now_ms)
+        found = await levels.of(partition, [each.window for each in standing])
+    return _Read(partition.partition, snapshot.mark, document, program, standing, found)
 
 
 def _planned(

@@ -4,7 +4,7 @@ Sums are not of one instant, for slots are read one after the other. A slot of m
 time, so that nobody else waits for it; of a budget that has more than ``most`` fields nothing is read.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,9 +17,9 @@ from window_counters.wire import unpack_mark
 
 MOST_FIELDS = 250_000
 """Of one budget: some 100,000 counters of a month, or 500 of a rolling window in which each is busy all the time."""
+MOST_IN_ALL = 4 * MOST_FIELDS
 AT_ONCE = 2_000
 """A slot of so many fields is read whole, in about a millisecond of the server's time."""
-_PIPED = 500
 
 
 class Level(NamedTuple):
@@ -47,6 +47,15 @@ class Found:
                 self.levels[key] = Level(known[0] + number * admits, known[1] + number * (not admits))
 
 
+class _Piece(NamedTuple):
+    """A slot of so many fields, and whose it is."""
+
+    found: Found
+    slot: str
+    heads: Heads
+    fields: int
+
+
 class Levels:
     """Reads the Redis or Valkey at ``url``. Its methods raise StoreUnavailable and StoreUnfit.
 
@@ -65,29 +74,29 @@ class Levels:
         return Snapshot(unpack_mark(mark), known, {}, {}, {})
 
     async def of(self, partition: PartitionId, windows: Sequence[Window], most: int = MOST_FIELDS) -> list[Found]:
-        """The counters of each window."""
+        """The counters of each window. Little is done between two round trips, for others use this loop too."""
         slots = [slot for window in windows for slot, _ in window.slots]
         lengths = dict(zip(slots, await self._piped(partition, "HLEN", slots), strict=True))
-        found = [_begun(window, lengths, most) for window in windows]
+        found = list(_begun(windows, lengths, most))
         wanted = [
-            (each, slot, heads)
+            _Piece(each, slot, heads, lengths[slot])
             for window, each in zip(windows, found, strict=True)
             if not each.too_many
             for slot, heads in window.slots
             if lengths[slot]
         ]
-        small = [each for each in wanted if lengths[each[1]] <= AT_ONCE]
-        for start in range(0, len(small), _PIPED):
-            some = small[start : start + _PIPED]
-            for (each, _, heads), cells in zip(
-                some, await self._piped(partition, "HGETALL", [slot for _, slot, _ in some]), strict=True
-            ):
-                each.add(heads, cells.items())
-        for each, slot, heads in wanted:
-            if lengths[slot] > AT_ONCE:
-                async for cells in self._walked(partition, slot):
-                    each.add(heads, cells.items())
+        for pieces in _together(wanted):
+            await self._take(partition, pieces)
         return found
+
+    async def _take(self, partition: PartitionId, pieces: Sequence[_Piece]) -> None:
+        if pieces[0].fields > AT_ONCE:
+            async for cells in self._walked(partition, pieces[0].slot):
+                pieces[0].found.add(pieces[0].heads, cells.items())
+            return
+        read = await self._piped(partition, "HGETALL", [each.slot for each in pieces])
+        for each, cells in zip(pieces, read, strict=True):
+            each.found.add(each.heads, cells.items())
 
     async def _piped(self, partition: PartitionId, command: str, slots: Sequence[str]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
@@ -115,9 +124,26 @@ class Levels:
         await self._client.aclose()
 
 
-def _begun(window: Window, lengths: Mapping[str, int], most: int) -> Found:
-    fields = sum(lengths[slot] for slot, _ in window.slots)
-    return Found(too_many=fields if fields > most else 0)
+def _begun(windows: Iterable[Window], lengths: Mapping[str, int], most: int) -> Iterator[Found]:
+    """What will be filled; what is too much, by itself or with those before it, stays empty."""
+    left = MOST_IN_ALL
+    for window in windows:
+        fields = sum(lengths[slot] for slot, _ in window.slots)
+        is_too_much = fields > min(most, left)
+        left -= 0 if is_too_much else fields
+        yield Found(too_many=fields if is_too_much else 0)
+
+
+def _together(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
+    """So many that they have about AT_ONCE fields; a larger one by itself."""
+    some: list[_Piece] = []
+    for each in pieces:
+        if some and sum(known.fields for known in some) + each.fields > AT_ONCE:
+            yield some
+            some = []
+        some.append(each)
+    if some:
+        yield some
 
 
 def _number(value: bytes) -> int:

@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from anyio import from_thread
 from fastapi import Query, Request, Response
 
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.belonging import Belonging
-from gateway_shadow.budget_documents import BudgetsDocument, Mark
+from gateway_shadow.budget_documents import Mark
 from gateway_shadow.pages.budgets_view import tree, without_words
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
@@ -26,9 +25,7 @@ def show_budgets(
     request: Request, caller: Reader, parts: Shared, policy: Said = "", near: Said = "", under: Said = ""
 ) -> Response:
     """All budgets in force, by what they count."""
-    found: Section[BudgetsDocument] = section(
-        parts.outages, "redis", lambda: from_thread.run(list_budgets, caller, parts, policy.strip() or None)
-    )
+    found = section(parts.outages, "redis", lambda: list_budgets(caller, parts, policy.strip() or None))
     seen = section(parts.outages, "ledger", lambda: _belonging(parts, caller)) if found.value else Section({})
     view = None
     if found.value is not None:

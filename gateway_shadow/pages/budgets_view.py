@@ -73,16 +73,18 @@ class BudgetsView(NamedTuple):
 
 
 def tree(
-    budgets: Sequence[BudgetDocument], belonging: Belonging, under: str = "", at_least: Mark = "within"
-) -> BudgetsView:
-    """All budgets as a tree. ``under``: the key of a place that is looked at; ``at_least``: only what is so near."""
+    budgets: Sequence[BudgetDocument], belonging: Belonging, under: str = "", at_least: Mark = "within",
+    most: int = MOST_BELOW,
+) -> BudgetsView:  # fmt: skip
+    """All budgets as a tree. ``under``: the key of a place that is looked at; ``at_least``: only what is so near;
+    ``most``: so many below each place."""
     places = _places(budgets, at_least)
     _hang(places, belonging)
     root = places[()]
     _count(root)
     counters = [each.mark for place in places.values() for each in place.lines if each.counter]
     shown = next((each for each in places.values() if each.key == under), root)
-    _cut(shown, 0, MOST_UNDER if under else MOST_BELOW)
+    _cut(shown, 0, MOST_UNDER if under else most, most)
     return BudgetsView(shown, len(counters), counters.count("approaching"), counters.count("over"))
 
 
@@ -192,12 +194,12 @@ def _count(place: Place) -> None:
     }
 
 
-def _cut(place: Place, depth: int, most: int) -> None:
+def _cut(place: Place, depth: int, most: int, further: int) -> None:
     place.is_open = depth < OPEN_TO or any(place.marks.values())
     place.more = max(0, len(place.below) - most)
     place.below = place.below[:most]
     for each in place.below:
-        _cut(each, depth + 1, MOST_BELOW)
+        _cut(each, depth + 1, further, further)
 
 
 def window_words(window: Mapping[str, object]) -> str:

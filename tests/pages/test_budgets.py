@@ -22,6 +22,7 @@ CALLS = [
     for agent in AGENTS
 ]
 SCOPES: list[dict[str, Any]] = [{}, {"team": ["red"]}, {"team": ["red", "gr*"]}, {"workflow": ["in*"]}]
+ALL = 1_000
 PERS = [[], ["team"], ["project"], ["project", "agent"], ["agent"], ["workflow"]]
 
 
@@ -68,7 +69,7 @@ budgets = st.lists(
 def test_every_counter_stands_once_beneath_a_place_that_holds_all_of_its_calls(
     said: list[BudgetDocument], is_seen: bool
 ) -> None:
-    view = tree(said, belonging_of(rows()) if is_seen else {})
+    view = tree(said, belonging_of(rows()) if is_seen else {}, most=ALL)
     lines = [line for place, _ in walked(view.root) for line in place.lines]
     shown = [(line.budget.policy, line.counter.counter) for line in lines if line.counter]
     assert sorted(shown) == sorted((each.policy, counter.counter) for each in said for counter in each.counters)
@@ -85,9 +86,9 @@ def test_every_counter_stands_once_beneath_a_place_that_holds_all_of_its_calls(
 
 @given(budgets)
 def test_what_is_looked_at_by_itself_is_that_part_of_the_tree(said: list[BudgetDocument]) -> None:
-    whole, near = tree(said, belonging_of(rows())), tree(said, {}, at_least="over")
+    whole, near = tree(said, belonging_of(rows()), most=ALL), tree(said, {}, at_least="over", most=ALL)
     for place, _ in walked(whole.root):
-        part = tree(said, belonging_of(rows()), under=place.key)
+        part = tree(said, belonging_of(rows()), under=place.key, most=ALL)
         assert [each.limits for each, _ in walked(part.root)] == [each.limits for each, _ in walked(place)]
         assert (part.counters, part.over) == (whole.counters, whole.over)
     assert all(line.mark == "over" for place, _ in walked(near.root) for line in place.lines)
