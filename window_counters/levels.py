@@ -59,7 +59,7 @@ class _Piece(NamedTuple):
 class Levels:
     """Reads the Redis or Valkey at ``url``. Its methods raise StoreUnavailable and StoreUnfit.
 
-    Beyond what a worker's user needs, an ACL must allow HSCAN.
+    Beyond what a worker's user needs, an ACL must allow HSCAN and MGET.
     """
 
     def __init__(self, url: str) -> None:
