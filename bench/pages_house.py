@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ from policy_store.database import Database
 from policy_store.signing import read_key_file
 from spendgate.model.topics import Topics
 
-
 _PEOPLE: tuple[tuple[str, Role], ...] = (("ola", "operator"), ("eda", "editor"))
 
 
 @dataclass(frozen=True)
 class Opened:
-    """``operator`` and ``editor``: keys of two people, who see every page between them; ``staging``, ``job``: what the addresses of pages name."""
+    """``operator`` and ``editor``: keys of two people, who see every page between them; ``staging``, ``job``: what the
+    addresses of pages name."""
 
     url: str
     port: int
@@ -39,6 +39,29 @@ class Opened:
     bootstrap: str
     staging: str
     job: str
+
+    def door_cpu_ms(self) -> float:
+        """Processor time that the door and its simulators have used."""
+        tasks = [*_tasks(self.door.pid)]
+        tasks += [each for task in tasks for child in _children(task) for each in _tasks(child)]
+        return sum(map(_ran_ms, tasks))
+
+
+def _tasks(pid: int) -> Iterator[Path]:
+    with suppress(OSError):
+        yield from Path(f"/proc/{pid}/task").iterdir()
+
+
+def _children(task: Path) -> list[int]:
+    with suppress(OSError):
+        return [int(each) for each in (task / "children").read_text().split()]
+    return []
+
+
+def _ran_ms(task: Path) -> float:
+    with suppress(OSError):
+        return int((task / "schedstat").read_text().split()[0]) / 1e6
+    return 0.0
 
 
 @contextmanager

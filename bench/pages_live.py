@@ -1,5 +1,6 @@
 """What open live pages cost the stream: the worker's rate over the same load with none and with fifty, in turn."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from bench.workload import PACKED, Workload
 from spendgate.model.partition import partition_of
 
 PAGES = 50
-EVENTS, PACE_PER_S, PACED_S = 200_000, 2_000, 6
+EVENTS, PACE_PER_S, PACED_S = 60_000, 1_000, 6
 _DECISION = b'"decision_id":'
 
 
@@ -23,17 +24,23 @@ def watching(here: Opened, folder: Path, events: int, rounds: int) -> dict[str, 
     stream.rate()  # warms up
     rates: dict[int, list[float]] = {0: [], PAGES: []}
     waits: dict[int, list[float]] = {0: [], PAGES: []}
+    cpu: dict[int, list[float]] = {0: [], PAGES: []}
     for _ in range(rounds):
         for pages in (0, PAGES):
             with _open(here, folder, pages):
                 rates[pages].append(stream.rate())
+                begun_s, begun_ms = time.perf_counter(), here.door_cpu_ms()
                 waits[pages].append(stream.wait_ms())
+                cpu[pages].append((here.door_cpu_ms() - begun_ms) / (time.perf_counter() - begun_s))
+                told = f"{rates[pages][-1]:.0f} events/s, {waits[pages][-1]:.1f} ms, door {cpu[pages][-1]:.0f} ms CPU/s"
+                print(f"{pages} pages: {told}", flush=True)
     stream.close()
     return {
         "ratios": {
             "rate_50_pages_vs_0": round(max(rates[PAGES]) / max(rates[0]), 3),
             "wait_0_pages_vs_50": round(min(waits[0]) / min(waits[PAGES]), 3),
         },
+        "door_cpu_ms_per_s": {pages: [round(each) for each in found] for pages, found in cpu.items()},
         "events_per_s": {pages: [round(each) for each in found] for pages, found in rates.items()},
         f"wait_p50_ms_at_{PACE_PER_S}_per_s": {pages: [round(e, 1) for e in found] for pages, found in waits.items()},
     }  # fmt: skip
