@@ -50,7 +50,7 @@ from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
 from gateway_shadow.looking import keep_looking
 from gateway_shadow.looks import Looks
-from gateway_shadow.openapi import COMMON
+from gateway_shadow.openapi import COMMON, document
 from gateway_shadow.pages.routes import PAGES
 from gateway_shadow.parts import Parts
 from gateway_shadow.privacy import sweeping as sweeping_contents
@@ -183,12 +183,13 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
 
     app = FastAPI(
         title="Spendgate", version=__version__, lifespan=lifespan, responses=COMMON, redirect_slashes=False,
-        docs_url=None, redoc_url=None,  # theirs fetch scripts from another host; ours is pages/api.py
+        openapi_url=None, docs_url=None, redoc_url=None,  # ours: openapi.document, pages/api.py
         description="Prove an AI spend control in shadow before you enforce it. Nothing is blocked here.",
         telemetry={"tracing": False, "metrics": False, "logs": False},  # what is told of requests stands in metrics.py
     )  # fmt: skip
     app.state.parts = parts
     problems.install(app)
+    app.add_api_route("/openapi.json", document, include_in_schema=False)
     for each in (*ROUTES, *(BY_PROVIDER if parts.login.provider else ())):
         app.include_router(each.router)
     for router in PAGES:

@@ -1,8 +1,10 @@
-"""What the OpenAPI document says of bodies that are read as they come."""
+"""What the OpenAPI document says of bodies that are read as they come, and the document itself."""
 
 from typing import Any
 
+from fastapi import Request, Response
 from msgspec import Struct
+from starlette.responses import JSONResponse
 
 from gateway_shadow.auth import SECURITY
 from gateway_shadow.problems import MEDIA_TYPE, ProblemDocument
@@ -100,3 +102,8 @@ def _inlined(document: Schema) -> Schema:
 
 COMMON = problems(401, 403, 422, 429, 500, 503)
 BODIES = problems(400, 413, 415, 422)
+
+
+def document(request: Request) -> Response:
+    """The API's document. A thread builds it when it is first asked for, which takes a second: no check waits."""
+    return JSONResponse(request.app.openapi())
