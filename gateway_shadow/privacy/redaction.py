@@ -48,6 +48,8 @@ _OPAQUE = re.compile(
 OPAQUE = "<OPAQUE>"
 _SHORT_IPV6 = Pattern("IPv6", r"(?<![\w:.])(?=[0-9A-Fa-f:.]{0,40}::)[0-9A-Fa-f:.]{2,45}(?![\w:])", 0.6)
 """Of a shortened address Presidio's own pattern finds a part."""
+_DIGITS = Pattern("digits", r"\+?\(?\d(?:[ ().\-/]{0,3}\d){6,}", 0.01)
+"""Seven digits and more, however grouped: the grammar of telephone numbers finds none before another number."""
 
 
 class NotRedacted(Exception):
@@ -171,7 +173,9 @@ def _recognisers(language: str, *, names: bool) -> Iterable[EntityRecognizer]:
         known.UsLicenseRecognizer, known.UsPassportRecognizer, known.UsSsnRecognizer,
     ):  # fmt: skip
         yield kind(supported_language=language)
-    for kind_of, patterns in (("EMAIL_ADDRESS", known.EmailRecognizer.PATTERNS), ("IP_ADDRESS", [_SHORT_IPV6])):
+    for kind_of, patterns in (
+        ("EMAIL_ADDRESS", known.EmailRecognizer.PATTERNS), ("IP_ADDRESS", [_SHORT_IPV6]), ("PHONE_NUMBER", [_DIGITS]),
+    ):  # fmt: skip
         yield PatternRecognizer(kind_of, patterns=patterns, supported_language=language)
     if names:
         yield known.SpacyRecognizer(supported_language=language, supported_entities=list(NAMES))

@@ -38,6 +38,13 @@ def test_one(number, run_directory, own_redis):
 """
 
 
+INTERRUPTIBLE = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "import pytest; sys.exit(pytest.console_main())"
+)
+"""Pytest, also where this run is in the background of a shell, which has its children ignore Ctrl-C."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run of two tests, side by side, each with a Redis and a command of its own; they end when they are told to."""
@@ -77,7 +84,18 @@ def run(tmp_path: Path) -> Iterator[Run]:
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_two.py").write_text(TEST)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "no:cacheprovider", "-n2", "--dist", "worksteal"]
+    command = [
+        sys.executable,
+        "-c",
+        INTERRUPTIBLE,
+        "-p",
+        "xdist",
+        "-p",
+        "no:cacheprovider",
+        "-n2",
+        "--dist",
+        "worksteal",
+    ]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     here = {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with (tmp_path / "output").open("wb") as output:

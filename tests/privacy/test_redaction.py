@@ -66,6 +66,17 @@ def test_a_known_pattern_goes_wherever_it_stands(kind: str, text: str, blank: Re
     assert redacted.count(f"<{kind}>") >= 3
 
 
+@pytest.mark.parametrize("between", [" ", "   ", " 4 ", "  4  ", "-", " a ", ", "])
+@pytest.mark.parametrize("kind", KNOWN)
+def test_a_telephone_number_goes_whatever_stands_beside_it(kind: str, between: str, named: Redaction) -> None:
+    for phone in KNOWN["PHONE_NUMBER"]:
+        for other in KNOWN[kind]:
+            for text in (f"{phone}{between}{other}", f"{other}{between}{phone}"):
+                redacted = named.text(text)
+                assert phone not in redacted, text
+                assert other not in redacted, text
+
+
 ENTITY = st.sampled_from([text for texts in KNOWN.values() for text in texts] + list(NAMES))
 WORDS = st.text(alphabet="the ward saw and left, again. ", max_size=20)
 
