@@ -79,7 +79,7 @@ def previous(checkout: Path, new_directory: Any, stack: Stack) -> Previous:
         _send(checkout, folder, stack, range(BEFORE))
         until(lambda: _decided(folder) == BEFORE, "the earlier version's ledger", WITHIN_S, lambda: _said(folder))
     with Redis.from_url(stack.redis_url) as redis:
-        keys = [key.decode() for key in redis.scan_iter("sg:*")]
+        keys = [key.decode() for key in redis.scan_iter("sg:{*")]  # other tests share this Redis
         return Previous(folder, stack, said, {key: redis.dump(key) for key in keys})
 
 

@@ -12,9 +12,10 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Self
 
+from agents.roles import MODULES
 from dev.demo_gate.clock import CLOCK_ENV, Clock
 
-ASKING = ("agents.app", "gateway_shadow.check", "gateway_shadow.flag_watch")
+ASKING = ("agents.roles.shadow_worker", "gateway_shadow.check", "gateway_shadow.flag_watch")
 """The modules that ask what time of day it is."""
 
 
@@ -24,6 +25,8 @@ def run(module: str, arguments: list[str]) -> int:
     time.time, time.time_ns = (lambda: clock.now_ns() / 1e9), clock.now_ns
     os.environ["AIOKAFKA_NO_EXTENSIONS"] = "1"
     program = importlib.import_module(module)
+    if module == "agents.app":
+        importlib.import_module(MODULES[arguments[0]])  # which the program itself would load later
 
     class Told(datetime):
         @classmethod
