@@ -213,6 +213,10 @@ def begin(folder: Path, redis: RedisProcess, kafka: KafkaProcess) -> Iterator[Wa
         world.send([call(TENANT, "first", datetime.now(UTC), 31 * DOLLAR)])
         load.begin()
         _reconciler(scene, ports["reconciliation"])
+        held = 'spendgate_enforcement_changes_total{kind="granted"} > 0'
+        until(
+            lambda: prometheus.query(held), "the lease to be scraped, for what it was before is what a loss goes by", 60
+        )
         yield Watched(scene, redis, kafka, prometheus, load, recorder, staging)
     finally:
         if load.spends.is_set() or load.made:
