@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-KEEP_HOURS = 168
-"""A week, as of `spendgate ledger vacuum`."""
+from spendgate.ledger.retention import KEEP_HOURS
 
 
 @dataclass(frozen=True, slots=True)

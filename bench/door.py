@@ -26,7 +26,7 @@ import aiohttp
 import httpx
 
 from bench.obeying import obeyed_s
-from bench.processes import Process, wait_for
+from bench.processes import Process, stagings_in_force, wait_for
 from bench.ratelimit import VERSION as RATELIMIT
 from bench.ratelimit import asking as ratelimit_asking
 from bench.ratelimit import ratelimit
@@ -96,7 +96,7 @@ def servers(folder: Path, stack: local.Stack) -> Iterator[dict[str, Server]]:
         running = [*(each.process for each in made.values()), worker]
         wait_for("the servers", lambda: all(each.answers() for each in made.values()), running, 60)
         _stage(Changes(database), signer)
-        wait_for("every policy staged", lambda: _in_force(worker) >= STAGED, running, 120)
+        wait_for("every policy staged", lambda: stagings_in_force(worker) >= STAGED, running, 120)
         wait_for("a first check", lambda: _asked(made["door"])["fault"] is None, running, 60)
         yield made
         database.close()
@@ -125,11 +125,6 @@ def _policy(number: int) -> Policy:
         {"apiVersion": "spendgate/v1", "kind": "Policy", "metadata": {"name": f"p{number}"},
          "spec": {"scope": scope, "rules": [{"budget": budget}]}}
     )  # fmt: skip
-
-
-def _in_force(worker: Process) -> int:
-    found = [line for line in worker.lines() if " in force" in line]
-    return int(found[-1].split(", ")[-1].split()[0]) if found else 0
 
 
 def _asked(door: Server) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from bench.pages_data import POLICIES, TENANT, House
-from bench.processes import Process, wait_for
+from bench.processes import Process, stagings_in_force, wait_for
 from dev import stack as local
 from dev.ground import made_topics
 from dev.ports import free_port
@@ -86,7 +86,7 @@ def opened(folder: Path, stack: local.Stack, house: House) -> Iterator[Opened]:
         exits.callback(door.end)
         url, running = f"http://127.0.0.1:{port}", [door, worker]
         wait_for("the door", lambda: _answers(url), running, 60)
-        wait_for("every policy staged", lambda: _in_force(worker) >= POLICIES, running, 180)
+        wait_for("every policy staged", lambda: stagings_in_force(worker) >= POLICIES, running, 180)
         job = _simulated(url, editor)
         yield Opened(url, port, operator, editor, door, worker, topics, stack.bootstrap, staging, job)
 
@@ -107,11 +107,6 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/health/live", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _in_force(worker: Process) -> int:
-    found = [line for line in worker.lines() if " in force" in line]
-    return int(found[-1].split(", ")[-1].split()[0]) if found else 0
 
 
 def _simulated(url: str, key: str) -> str:

@@ -80,3 +80,9 @@ def wait_for(what: str, is_done: Callable[[], bool], processes: Sequence[Process
         if time.monotonic() > deadline:
             raise BenchError(f"{what}: not within {within_s:.0f} s")
         time.sleep(_POLL_S)
+
+
+def stagings_in_force(worker: Process) -> int:
+    """How many of them a worker said it obeys."""
+    found = [line for line in worker.lines() if " in force" in line]
+    return int(found[-1].split(", ")[-1].split()[0]) if found else 0

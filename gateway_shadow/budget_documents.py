@@ -1,11 +1,11 @@
 """What the door says of budgets in force. Money in nano-USD."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from spendgate.engine.counter_keys import key_values
 from spendgate.model.money import percent_of_nano_usd
 from spendgate.model.policy import Budget
 
@@ -65,7 +65,7 @@ def counter_of(budget: Budget, counter: str, used_nano_usd: int, recorded_nano_u
     """What a counter's sums come to."""
     cap, most = budget.cap_nano_usd, max(used_nano_usd, recorded_nano_usd)
     return CounterDocument(
-        counter=counter, per=_values(budget.per, counter), used_nano_usd=used_nano_usd,
+        counter=counter, per=key_values(counter), used_nano_usd=used_nano_usd,
         recorded_nano_usd=recorded_nano_usd, remaining_nano_usd=max(0, cap - used_nano_usd),
         percent=round(100 * most / cap, 1) if cap else 100.0, mark=_mark(budget, most),
     )  # fmt: skip
@@ -76,9 +76,3 @@ def _mark(budget: Budget, most_nano_usd: int) -> Mark:
         return "over"
     first = min(budget.warn_at_percent, default=APPROACHING_PERCENT)
     return "approaching" if most_nano_usd >= percent_of_nano_usd(first, budget.cap_nano_usd) else "within"
-
-
-def _values(per: Sequence[str], counter: str) -> dict[str, str | None]:
-    """Of ``team=red agent=(none)``: the names of a key's fields hold no ``=``, and no value a space."""
-    texts = [part.partition("=")[2] for part in counter.split(" ")] if per else []
-    return {name: None if text == "(none)" else text for name, text in zip(per, texts, strict=True)}

@@ -12,7 +12,6 @@ from gateway_shadow.ledger_filters import Chosen, DecisionsChosen, EventsChosen
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.still_good import is_still_good
 from spendgate.ledger.export_formats import ENDINGS, MEDIA_TYPES, Exported, Format, Grain
 
 router = APIRouter(tags=["ledger"])
@@ -87,7 +86,7 @@ async def _exported(request: Request, caller: Caller, parts: Parts, asked: dict[
         raise
     return FileStream(
         child.parts(), MEDIA_TYPES[cast("Format", asked["format"])], _headers(asked, head),
-        lambda: is_still_good(parts, caller), exits.aclose,
+        lambda: parts.looks.is_good(caller), exits.aclose,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Shared
 from gateway_shadow.problems import Problem
 from spendgate.engine.compile import Program, compile_program
+from spendgate.engine.counter_keys import SHARED
 from spendgate.engine.counters import Counters
 from spendgate.engine.names import SlotNames
 from spendgate.engine.staging import Staging, TenantDocument
@@ -23,7 +24,7 @@ from spendgate.engine.standing import Standing, standing_at
 from spendgate.model.policy import Policy
 from window_counters.documents import NotOfTheMark, document_names, document_of
 from window_counters.levels import Found, Levels
-from window_counters.protocol import WITHHELD, Mark, StoreUnavailable, StoreUnfit
+from window_counters.protocol import WITHHELD, Mark, Read, StoreUnavailable, StoreUnfit
 
 router = APIRouter(tags=["policies"])
 
@@ -72,7 +73,7 @@ async def _read(tenant: str, checker: Checker, levels: Levels, policy: str | Non
     """
     partition = checker.partition(tenant)
     async with asyncio.timeout(WITHIN_S):
-        snapshot = await levels.documents(partition, document_names([tenant]))
+        snapshot = await checker.store.read(partition, Read(tenants=document_names([tenant])))
         if snapshot.mark == WITHHELD:
             raise NotOfTheMark("the counters of a partition are being taken away")
         document = document_of(snapshot, tenant)
@@ -96,7 +97,7 @@ def _told(program: Program, standing: Standing, found: Found) -> BudgetDocument:
     budget = policy.spec.rules[standing.rule].budget
     if budget is None:
         raise ValueError("only a budget has a window")
-    sums = found.levels if budget.per or found.levels else {"all": (0, 0)}
+    sums = found.levels if budget.per or found.levels else {SHARED: (0, 0)}
     counters = [counter_of(budget, key, *sums[key]) for key in sorted(sums)] if not found.too_many else []
     end = instant(standing.end_ms)
     return BudgetDocument(

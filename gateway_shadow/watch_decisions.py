@@ -21,7 +21,6 @@ from gateway_shadow.live_watcher import Gap, Watcher
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.still_good import is_still_good
 from spendgate.model.decision import Decision, Verdict
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ async def live_decisions(
     left out. With `Last-Event-ID`, which browsers send by themselves, it goes on where a stream was cut. It ends with
     the key. What was long before stands in `/v1/decisions`."""
     stream = _Stream(parts, watcher, verdict, policy)
-    while not parts.stopping.is_set() and await is_still_good(parts, caller):
+    while not parts.stopping.is_set() and await parts.looks.is_good(caller):
         if not stream.has_begun:
             async with aclosing(stream.begin(last_event_id)) as events:
                 async for event in events:

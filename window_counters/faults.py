@@ -14,12 +14,13 @@ _REFUSED = (
     redis_errors.AuthorizationError,
     redis_errors.NoPermissionError,
 )
+NO_INTEGER = "redis holds a counter that is no integer: somebody else wrote to it"
 _UNFIT = {
     "can't run this command": "redis refused access: the user may not run a command that the scripts need",
     "has no permissions": "redis refused access: the user may not run a command that the scripts need",
     "can't access at least one": "redis refused access: the user may not use keys that start with 'sg:'",
     "wrongtype": "redis holds a key of another kind under a name of ours: somebody else wrote to it",
-    "not an integer": "redis holds a counter that is no integer: somebody else wrote to it",
+    "not an integer": NO_INTEGER,
     "unknown command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
     "unknown redis command": "redis lacks a command that the scripts need: expected Redis 6.2 or Valkey, or newer",
     "cluster mode is not enabled": "redis is no cluster: expected a client without cluster mode",

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from spendgate.engine.names import Heads, Window
 from window_counters.client import CONNECT_TIMEOUT_S, SOCKET_TIMEOUT_S, connect
-from window_counters.faults import translated
+from window_counters.faults import NO_INTEGER, translated
 from window_counters.keys import keys_of
-from window_counters.protocol import PartitionId, Snapshot, StoreUnfit
-from window_counters.wire import unpack_mark
+from window_counters.protocol import PartitionId, StoreUnfit
 
 MOST_FIELDS = 250_000
 """Of one budget: some 100,000 counters of a month, or 500 of a rolling window in which each is busy all the time."""
@@ -59,19 +58,11 @@ class _Piece(NamedTuple):
 class Levels:
     """Reads the Redis or Valkey at ``url``. Its methods raise StoreUnavailable and StoreUnfit.
 
-    Beyond what a worker's user needs, an ACL must allow HSCAN and MGET.
+    Beyond what a worker's user needs, an ACL must allow HSCAN.
     """
 
     def __init__(self, url: str) -> None:
         self._client = connect(url, False, SOCKET_TIMEOUT_S, CONNECT_TIMEOUT_S)
-
-    async def documents(self, partition: PartitionId, names: Sequence[str]) -> Snapshot:
-        """Documents by their names in the store, and the mark."""
-        keys = keys_of(partition)
-        with translated():
-            mark, *found = await self._client.execute_command("MGET", keys.mark, *map(keys.tenant, names))
-        known = {name: each for name, each in zip(names, found, strict=True) if each is not None}
-        return Snapshot(unpack_mark(mark), known, {}, {}, {})
 
     async def of(self, partition: PartitionId, windows: Sequence[Window], most: int = MOST_FIELDS) -> list[Found]:
         """The counters of each window. Little is done between two round trips, for others use this loop too."""
@@ -150,4 +141,4 @@ def _number(value: bytes) -> int:
     try:
         return int(value)
     except ValueError:
-        raise StoreUnfit("redis holds a counter that is no integer: somebody else wrote to it") from None
+        raise StoreUnfit(NO_INTEGER) from None

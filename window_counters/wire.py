@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from spendgate.model.unreadable import UNREADABLE
+from window_counters.faults import NO_INTEGER
 from window_counters.keys import Keys
 from window_counters.limits import MAX_DUE, pack_identities, require_cells, require_change
 from window_counters.protocol import Change, Look, Mark, Read, Snapshot, StoreUnfit, Sums
 
 _encode = msgspec.msgpack.Encoder().encode
 _integers = msgspec.json.Decoder(list[int]).decode
-_NO_INTEGER = "redis holds a counter that is no integer: somebody else wrote to it"
 
 PUT_CELLS = 4000
 """How many cells one call sets: about 3 ms of the server's time."""
@@ -165,9 +165,9 @@ def numbers_of(text: bytes, count: int) -> list[int]:
         numbers = _integers(text)
         require_cells(numbers)
     except (*UNREADABLE, OverflowError):
-        raise StoreUnfit(_NO_INTEGER) from None
+        raise StoreUnfit(NO_INTEGER) from None
     if len(numbers) != count:
-        raise StoreUnfit(_NO_INTEGER)
+        raise StoreUnfit(NO_INTEGER)
     return numbers
 
 
@@ -220,7 +220,7 @@ def to_integers(values: Iterable[bytes | None]) -> list[int]:
         numbers = [0 if value is None else int(value) for value in values]
         require_cells(numbers)
     except (ValueError, OverflowError):
-        raise StoreUnfit(_NO_INTEGER) from None
+        raise StoreUnfit(NO_INTEGER) from None
     return numbers
 
 

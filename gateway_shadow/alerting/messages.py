@@ -13,6 +13,7 @@ from typing import Any
 
 from policy_store.alert_targets import SECRET_PREFIX
 from policy_store.alerts import Alert
+from spendgate.engine.counter_keys import SHARED
 from spendgate.model.alert import AlertData, AlertMessage, encode_alert
 from spendgate.model.words import instant, money, window_words
 
@@ -87,7 +88,7 @@ def _fields(data: AlertData) -> Mapping[str, str]:
     used = data.used_before_nano_usd + (0 if data.kind == "cap" else data.cost_nano_usd or 0)
     return {
         "Cap": money(data.limit_nano_usd), "Used": money(used),
-        "For": "everything" if data.counter in (None, "all") else data.counter or "",
+        "For": "everything" if data.counter in (None, SHARED) else data.counter or "",
         "Window": window_words(data.window_start, data.window_end),
         "This call": " ".join(filter(None, [money(data.cost_nano_usd or 0), said])),
     }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from gateway_shadow.documents import StagingDocument
 from gateway_shadow.pages.tally import Key, Level, Tally, pace_nano_usd_an_hour
 from policy_store.lifecycle import LIVE
+from spendgate.engine.counter_keys import SHARED
 from spendgate.model.words import window_words
 
 NEAR = 0.5
@@ -95,7 +96,7 @@ def _budget(key: Key, level: Level, now: datetime) -> Budget | None:
     if level.share < NEAR and full_in_s is None:
         return None
     return Budget(
-        key.policy, "all calls together" if key.counter == "all" else key.counter, level.used_nano_usd,
+        key.policy, "all calls together" if key.counter == SHARED else key.counter, level.used_nano_usd,
         level.limit_nano_usd, int(level.share * 100), window_words(level.start, level.end), full_in_s, left <= 0,
         level.at,
     )  # fmt: skip

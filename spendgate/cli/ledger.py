@@ -11,6 +11,7 @@ from spendgate.cli.endpoints import Failure
 from spendgate.cli.exports import ExportedFormat, ExportedRows, LedgerTables, Where
 from spendgate.cli.ledger_say import bar, told_of_ledger
 from spendgate.cli.say import FOUND, USAGE
+from spendgate.ledger.retention import KEEP_HOURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +178,7 @@ def compact(
     vacuum: Annotated[
         bool, typer.Option("--vacuum", help="Delete files that only old versions name; these can't be read then.")
     ] = False,
-    keep_hours: Annotated[int, typer.Option(min=24, help="With --vacuum: how old a file must be.")] = 168,
+    keep_hours: Annotated[int, typer.Option(min=24, help="With --vacuum: how old a file must be.")] = KEEP_HOURS,
     storage_option: Storage = None,
     as_json: Json = False,
 ) -> None:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spendgate.engine.counter_keys import key_text
 from spendgate.engine.rules import Int
 from spendgate.engine.table import Table, grown, new_table
 from spendgate.engine.windows import BLOCK
-from spendgate.model.text import NONE
 
 MAX_SUM = 2**62 - 1
 """Where a counter stops: every cap is below it."""
@@ -221,13 +221,3 @@ def _growth(sums: Int, added: Int, totals: Int) -> Int:
         before = sum(int(each) for each in sums[full] - added[full])
         grown[full] = MAX_SUM - min(before, MAX_SUM)
     return grown
-
-
-def key_text(fields: Sequence[str], values: Sequence[str | None]) -> str:
-    """A counter's key, such as ``team=marketing employee=(none)``, or ``all``; no two keys share a text.
-
-    Names hold neither spaces nor parentheses.
-    """
-    if not fields:
-        return "all"
-    return " ".join(f"{name}={value or NONE}" for name, value in zip(fields, values, strict=True))

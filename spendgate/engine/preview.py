@@ -14,7 +14,8 @@ import numpy as np
 from spendgate.engine.batch import CALL, UNKNOWN, Batch, Records
 from spendgate.engine.calls import Calls
 from spendgate.engine.clock import late_horizon_ms
-from spendgate.engine.counters import MAX_SUM, VIEW, Counters, key_text
+from spendgate.engine.counter_keys import key_text
+from spendgate.engine.counters import MAX_SUM, VIEW, Counters
 from spendgate.engine.decide import decide
 from spendgate.engine.decisions import Judgement, Source
 from spendgate.engine.names import Window

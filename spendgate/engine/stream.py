@@ -11,7 +11,8 @@ from spendgate.engine.batch import UNKNOWN
 from spendgate.engine.clock import Clock, Timed, advance
 from spendgate.engine.columns import CallColumns, Combinations, Names
 from spendgate.engine.compile import Program, compile_program
-from spendgate.engine.counters import MAX_SUM, Counters, key_text
+from spendgate.engine.counter_keys import key_text
+from spendgate.engine.counters import MAX_SUM, Counters
 from spendgate.engine.rules import CALENDAR, Int, PolicyArrays
 from spendgate.engine.seen import Seen
 from spendgate.engine.staging import Staging

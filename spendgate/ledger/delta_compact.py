@@ -25,11 +25,10 @@ from spendgate.ledger.delta_order import Eras, Scan, eras_of
 from spendgate.ledger.delta_tables import SHAPES, Shape, Store, TableName
 from spendgate.ledger.delta_writer import commit
 from spendgate.ledger.ledger_errors import told_of
+from spendgate.ledger.retention import KEEP_HOURS
 
 TARGET_BYTES = 64 * 2**20
 MAX_FILES = 2_000
-KEEP_HOURS = 168
-"""How long files that no current version names are kept: so long an older version can be read again."""
 KEEP_CHECKPOINTS = 3
 _TRANSACTION = "compaction"
 

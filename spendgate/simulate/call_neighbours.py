@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from spendgate.engine.calls import time_ms
 from spendgate.engine.clock import MINUTE_MS
+from spendgate.engine.counter_keys import SHARED, key_values
 from spendgate.engine.scope import ScopeIndex
 from spendgate.engine.windows import BUCKETS
 from spendgate.ledger.arrow_values import dictionary_of, values_of
@@ -27,11 +28,9 @@ from spendgate.ledger.row_filter import Hits, Wanted
 from spendgate.model.decision import VERDICTS, Reason
 from spendgate.model.policy import Policy, RollingWindow
 from spendgate.model.settings import Settings
-from spendgate.model.text import NONE
 
 MOST_LOOKED_AT = 500_000
 """So many rows of the ledger are looked at on either side of a call; then what was found has to do."""
-_SHARED = "all"
 _TOLD = ("source", "id", "time", "received_at", "cost_nano_usd", "offset", "index")
 _SAID = ("position_offset", "position_index", "source", "event_id", "verdict", "marks")
 _NONE = pa.table({})
@@ -49,9 +48,7 @@ class Counter(NamedTuple):
     @property
     def key(self) -> dict[str, str | None]:
         """The values that its calls have, by field."""
-        said = self.reason.counter
-        pairs = [] if said in (None, _SHARED) else [each.partition("=") for each in str(said).split(" ")]
-        return {name: None if value == NONE else value for name, _, value in pairs}
+        return key_values(self.reason.counter or SHARED)
 
     @property
     def after_end(self) -> datetime | None:

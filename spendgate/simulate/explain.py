@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from spendgate.engine.batch import UNKNOWN, Batch
 from spendgate.engine.columns import CallColumns
-from spendgate.engine.counters import key_text
+from spendgate.engine.counter_keys import key_text
 from spendgate.engine.decisions import Heads, reasons_of
 from spendgate.engine.stream import Judged, StreamJudge
 from spendgate.engine.stream_exact import ExactJudge

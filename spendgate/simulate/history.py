@@ -41,6 +41,27 @@ class History(Protocol):
 
 
 @dataclass
+class Passed:
+    """A base for what passes another history on, its rows changed or kept."""
+
+    history: History
+
+    @property
+    def marked(self) -> bool:
+        """See History."""
+        return self.history.marked
+
+    @property
+    def about(self) -> dict[str, str]:
+        """See History."""
+        return self.history.about
+
+    def tenants(self) -> Sequence[str] | None:
+        """See History."""
+        return self.history.tenants()
+
+
+@dataclass
 class LedgerHistory:
     """A ledger at one version."""
 

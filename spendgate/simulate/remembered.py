@@ -6,35 +6,20 @@ from typing import Any
 
 import pyarrow as pa
 
-from spendgate.simulate.history import History
+from spendgate.simulate.history import Passed
 
 BATCH_ROWS = 131_072
 
 
 @dataclass
-class Remembered:
+class Remembered(Passed):
     """Another history, whose columns are kept once they were read; a million calls are about a hundred megabytes.
 
     Only for one that gives the same rows in the same order whenever it is passed, whatever columns are asked for: a
     ledger at one version is.
     """
 
-    history: History
     _read: dict[str, pa.Table] = field(default_factory=dict)
-
-    @property
-    def marked(self) -> bool:
-        """See History."""
-        return self.history.marked
-
-    @property
-    def about(self) -> dict[str, str]:
-        """See History."""
-        return self.history.about
-
-    def tenants(self) -> Sequence[str] | None:
-        """See History."""
-        return self.history.tenants()
 
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History."""

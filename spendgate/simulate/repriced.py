@@ -9,7 +9,7 @@ from spendgate.ledger.columns import EVENTS
 from spendgate.prices.book import PriceBook
 from spendgate.prices.columns import reprice
 from spendgate.prices.tally import PriceTally
-from spendgate.simulate.history import History
+from spendgate.simulate.history import Passed
 from spendgate.simulate.tally import COLUMNS as TALLIED
 
 _COST = EVENTS.field("cost_nano_usd")
@@ -20,29 +20,14 @@ _COLUMNS = (
 
 
 @dataclass
-class Repriced:
+class Repriced(Passed):
     """``history`` at the prices of ``book`` at ``at`` (None: at each event's own time). ``tally``: what that
     changed, of the first pass that reads all that a run counts."""
 
-    history: History
     book: PriceBook
     at: datetime | None
     tally: PriceTally = field(default_factory=PriceTally)
     _counted: bool = False
-
-    @property
-    def marked(self) -> bool:
-        """See History."""
-        return self.history.marked
-
-    @property
-    def about(self) -> dict[str, str]:
-        """See History."""
-        return self.history.about
-
-    def tenants(self) -> Sequence[str] | None:
-        """See History."""
-        return self.history.tenants()
 
     def batches(self, columns: Sequence[str], tenant: str | None = None) -> Iterator[Any]:
         """See History."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway_shadow.belonging import belonging_of
 from gateway_shadow.budget_documents import BudgetDocument, counter_of
 from gateway_shadow.pages.budgets_view import MOST_BELOW, Place, tree
-from spendgate.engine.counters import key_text
+from spendgate.engine.counter_keys import key_text
 from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.policy import Budget
 from spendgate.model.policy_globs import matches_any
