@@ -3,64 +3,33 @@
 Read behind the pages, of a tenant's latest events, now and then; a page waits for none.
 """
 
-import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from threading import Lock
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gateway_shadow.behind import Behind
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import Reading, Selection
 from spendgate.model.event import SCOPE_FIELDS
 
-ROWS, KEPT_S, WAIT_S, MOST_TENANTS = 200_000, 60.0, 0.04, 200
+ROWS, FRESH_FOR_S = 200_000, 60.0
 Pair = tuple[str, str]
 """A field and its value."""
 Belonging = Mapping[Pair, Mapping[str, str]]
 """By value what all calls with it had in common, by field."""
 
 
-@dataclass
-class _Kept:
-    found: Belonging | None = None
-    taken_s: float = float("-inf")
-    taking: "Future[Belonging] | None" = None
-
-
-@dataclass
 class Belongings:
-    """``clock``: monotonic seconds."""
+    """Of each tenant, as its latest events say."""
 
-    clock: Callable[[], float] = time.monotonic
-    _kept: dict[str, _Kept] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-    _taking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "belongings"))
+    def __init__(self) -> None:
+        self._behind: Behind[Belonging] = Behind("belongings", FRESH_FOR_S)
 
     def of(self, tenant: str, read: Callable[[], AbstractContextManager[Ledger]]) -> Belonging | None:
         """As last read; None while that is done for the first time. Raises what ``read`` raises."""
-        with self._lock:
-            if len(self._kept) >= MOST_TENANTS and tenant not in self._kept:
-                self._kept.clear()
-            kept = self._kept.setdefault(tenant, _Kept())
-            if kept.taking is None and self.clock() - kept.taken_s >= KEPT_S:
-                kept.taking = self._taking.submit(_read, tenant, read)
-            taking = kept.taking
-        if taking is None:
-            return kept.found
-        try:
-            kept.found, kept.taken_s = taking.result(WAIT_S), self.clock()
-            kept.taking = None
-        except TooSlow:
-            pass
-        except BaseException:
-            kept.taking = None
-            raise
-        return kept.found
+        return self._behind.of(tenant, lambda _: _read(tenant, read))
 
 
 def _read(tenant: str, read: Callable[[], AbstractContextManager[Ledger]]) -> Belonging:

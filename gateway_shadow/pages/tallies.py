@@ -1,79 +1,54 @@
 """Tallies by tenant, kept up to date behind the pages: a page shows the last one with its time, and waits for none."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from threading import Lock
+from typing import NamedTuple
 
 import pyarrow as pa
 
+from gateway_shadow.behind import Behind
 from gateway_shadow.pages.tally import COLUMNS, SAMPLES, Tally
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import PLACE, Place, Reading, Selection
 
-FRESH_FOR = timedelta(seconds=5)
-WAIT_S = 0.04
-"""A page waits so long for a tally that is being taken."""
-MOST_TENANTS = 200
+FRESH_FOR_S = 5.0
 TOGETHER = 131_072
 """So many rows are counted at a time: what is left of each counter then is worked out in Python, row by row."""
 
 
-@dataclass
-class _Kept:
-    tally: Tally = field(default_factory=Tally)
-    shown: Tally | None = None
-    after: Place | None = None
-    taking: "Future[None] | None" = None
+class _Taken(NamedTuple):
+    """A tally that is not added to any more, and the place of the last row that it holds."""
+
+    tally: Tally
+    after: Place | None
 
 
-@dataclass
 class Tallies:
     """``now``: aware."""
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _kept: dict[str, _Kept] = field(default_factory=dict)
-    _lock: Lock = field(default_factory=Lock)
-    _taking: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "tallies"))
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._behind: Behind[_Taken] = Behind("tallies", FRESH_FOR_S)
 
     def of(self, tenant: str, read: Callable[[], AbstractContextManager[Ledger]]) -> Tally | None:
         """A tenant's tally as last taken; None while the first one is. ``read`` opens the ledger.
 
-        Raises what ``read`` raises, for a page that would show stale numbers otherwise.
+        Raises what ``read`` raises.
         """
-        with self._lock:
-            if len(self._kept) >= MOST_TENANTS and tenant not in self._kept:
-                self._kept.clear()
-            kept = self._kept.setdefault(tenant, _Kept())
-            if kept.taking is None and not self._is_fresh(kept):
-                kept.taking = self._taking.submit(self._take, tenant, kept, read)
-            taking = kept.taking
-        if taking is not None:
-            try:
-                taking.result(WAIT_S)
-                kept.taking = None
-            except TooSlow:
-                pass
-            except BaseException:
-                kept.taking = None
-                raise
-        return kept.shown
+        taken = self._behind.of(tenant, lambda last: self._take(tenant, last, read))
+        return None if taken is None else taken.tally
 
-    def _is_fresh(self, kept: _Kept) -> bool:
-        return kept.tally.taken_at is not None and self.now() - kept.tally.taken_at < FRESH_FOR
-
-    def _take(self, tenant: str, kept: _Kept, read: Callable[[], AbstractContextManager[Ledger]]) -> None:
+    def _take(self, tenant: str, last: _Taken | None, read: Callable[[], AbstractContextManager[Ledger]]) -> _Taken:
+        tally, after = (Tally(), None) if last is None else (last.tally.copied(), last.after)
         with read() as ledger:
-            reading = Reading(ledger, Selection("decisions", tenant, after=kept.after))
-            kept.tally.since = self.now() - timedelta(hours=SAMPLES)
-            for rows, after in _together(reading):
-                kept.tally.add(rows)
-                kept.after = after
-        kept.tally.taken_at = self.now()
-        kept.shown = kept.tally.copied()
+            reading = Reading(ledger, Selection("decisions", tenant, after=after))
+            tally.since = self._now() - timedelta(hours=SAMPLES)
+            for rows, place in _together(reading):
+                tally.add(rows)
+                after = place
+        tally.taken_at = self._now()
+        return _Taken(tally, after)
 
 
 def _together(reading: Reading) -> Iterator[tuple[pa.Table, Place]]:
