@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 MOST_A_TENANT = 50
 AGAIN_S = 2.0
+_SIGN = b'"decision_id":'
+"""Stands once in each decision of a message."""
 
 
 class TooMany(Exception):
@@ -105,13 +107,21 @@ class Live:
 
     def _tell(self, key: bytes, value: bytes, at: Place) -> None:
         tenant = key.decode(errors="replace")
-        behind = Place(at.partition, at.offset + 1)
-        watchers = [each for each in self._watchers if each.tenant == tenant and not each.pass_over(value, behind)]
+        watchers = [each for each in self._watchers if each.tenant == tenant]
+        if not watchers:
+            return
+        count, behind = count_of(value), Place(at.partition, at.offset + 1)
+        watchers = [each for each in watchers if not each.pass_over(count, behind)]
         if not watchers:
             return
         for told in told_of(value, at):
             for watcher in watchers:
                 watcher.tell(told)
+
+
+def count_of(value: bytes) -> int:
+    """How many decisions a message holds; it is not decoded, and asked once for all who watch."""
+    return value.count(_SIGN)
 
 
 def told_of(value: bytes, at: Place) -> list[Told]:

@@ -15,7 +15,6 @@ from spendgate.model.decision import Decision
 
 MOST_WAITING = 2_000
 """Decisions that wait for one who watches; what comes then is left out."""
-_SIGN = b'"decision_id":'
 Wants = Callable[[Decision], bool]
 
 
@@ -72,11 +71,11 @@ class Watcher:
             self._second, self._told = now, 0
         return self._told >= self.at_most
 
-    def pass_over(self, value: bytes, after: Place) -> bool:
-        """Whether a message of decisions, with the place behind it, can be left out as it is; then it was."""
+    def pass_over(self, decisions: int, after: Place) -> bool:
+        """Whether a message of so many decisions, with the place behind it, can be left out unread; then it was."""
         if self.wants is not None or not self._has_enough():
             return False
-        self._over += value.count(_SIGN)
+        self._over += decisions
         self._behind = after
         return True
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway_shadow.live import count_of
 from gateway_shadow.live_back import MOST_AGE, MOST_MESSAGES, Past
 from gateway_shadow.live_ids import Place, Told, place_of
 from gateway_shadow.live_watcher import MOST_WAITING, Gap, Watcher
@@ -116,8 +117,8 @@ def test_who_wants_so_many_a_second_gets_no_more_and_is_told_of_all_others(
         watcher, told, missed = Watcher(TENANT, at_most=at_most, clock=lambda: now[0]), 0, 0
         for second, count in enumerate(seconds, 1):
             now[0] = float(second)
-            value = encode_decisions(DECISIONS[:1] * count)
-            for at in range(0 if is_packed and watcher.pass_over(value, Place(0, second)) else count):
+            is_left_out = is_packed and watcher.pass_over(count, Place(0, second))
+            for at in range(0 if is_left_out else count):
                 watcher.tell(Told(DECISIONS[0], Place(0, second, at)))
             of_second = 0
             while not watcher.is_empty:
@@ -132,6 +133,11 @@ def test_who_wants_so_many_a_second_gets_no_more_and_is_told_of_all_others(
 
     told, missed = asyncio.run(run())
     assert (told, told + missed) == (sum(min(each, at_most) for each in seconds), sum(seconds))
+
+
+@given(st.lists(st.sampled_from(DECISIONS), max_size=20))
+def test_a_message_tells_undecoded_how_many_decisions_it_holds(decisions: list[Decision]) -> None:
+    assert count_of(encode_decisions(decisions)) == len(decisions)
 
 
 class Browser:
