@@ -5,7 +5,11 @@
   const form = document.getElementById("design"), fields = document.getElementById("fields"), yaml = document.getElementById("yaml");
   const simulation = document.getElementById("simulation"), wrongs = document.getElementById("textwrong");
   const shown = form.elements.shown, last = form.elements.last;
-  let is_looking = false, waits = null, timer = 0, drawn = "", is_drawing = false, next = null;
+  let is_looking = false, waits = null, timer = 0, typed = 0, pause = 0, drawn = "", is_drawing = false, next = null;
+
+  // What is typed is looked at soon; it is simulated once one stops typing, so that the last key need not wait for a
+  // simulation of the one before.
+  const LOOK_MS = 150, PAUSE_MS = 300;
 
   const post = (path, act) => {
     const said = new URLSearchParams(new FormData(form));
@@ -51,7 +55,8 @@
       } else if (yaml.value === before) yaml.value = said.yaml;
       shown.value = said.yaml;
       tell(said.wrong);
-      if (!said.wrong.length) draw(said.yaml, "simulate");
+      clearTimeout(pause);
+      if (!said.wrong.length) pause = setTimeout(draw, Math.max(0, PAUSE_MS - (performance.now() - typed)), said.yaml, "simulate");
     } catch { wrongs.textContent = "The door does not answer; what you typed is kept."; } finally {
       is_looking = false;
       if (waits !== null) { const next = waits; waits = null; look(next); }
@@ -88,6 +93,7 @@
     if (!field || field.value === cap) return;
     field.value = cap;
     field.dispatchEvent(new Event("input", { bubbles: true }));
+    typed = -PAUSE_MS;
   }
 
   function handle() {
@@ -109,7 +115,9 @@
     if (event.target.id === "caphandle") return;
     last.value = event.target === yaml ? "yaml" : "form";
     clearTimeout(timer);
-    timer = setTimeout(() => look(""), 150);
+    clearTimeout(pause);
+    typed = performance.now();
+    timer = setTimeout(() => look(""), LOOK_MS);
   });
   form.addEventListener("click", (event) => {
     const act = event.target.closest("button[name=act]")?.value ?? "";
