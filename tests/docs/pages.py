@@ -30,7 +30,7 @@ _CUT = re.compile(r"\s(?:[|;]|&&|>>?|2>&1|#.*)(?:\s|$)|;\s|\n|\$\(")
 @dataclass(frozen=True, slots=True)
 class Block:
     """A fenced block; ``mark`` is the comment before it: ``run``, ``run: stack``, ``run: kafka``,
-    ``run: system`` or ``file: NAME``."""
+    ``run: system``, ``run: install``, ``run: background`` or ``file: NAME``."""
 
     mark: str
     language: str

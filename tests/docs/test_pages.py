@@ -178,6 +178,8 @@ def test_every_command_block_that_is_marked_is_one_that_can_be_run() -> None:
         "run: stack": {"console"},
         "run: kafka": {"console"},
         "run: system": {"console"},
+        "run: install": {"console"},
+        "run: background": {"console"},
     }
     for page in PAGES:
         for block in blocks(page):
