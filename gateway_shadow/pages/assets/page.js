@@ -18,10 +18,12 @@ function localise(root) {
 function theming() {
   const button = document.querySelector("button.theme"), root = document.documentElement;
   if (!button) return;
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const own = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : own.matches;
   const tell = () => { button.textContent = dark() ? "Light theme" : "Dark theme"; };
   button.hidden = false;
   tell();
+  own.addEventListener("change", tell);
   button.addEventListener("click", () => {
     root.dataset.theme = dark() ? "light" : "dark";
     document.cookie = `spendgate-theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;

@@ -1,0 +1,63 @@
+"""What is wrong with where the text of a page stands, as a browser has really laid it out."""
+
+from playwright.sync_api import Page
+
+_CROWDED = r"""() => {
+  const spare = 2, found = [];
+  const words = (node) => JSON.stringify(node.textContent.trim().replace(/\s+/g, " ").slice(0, 50));
+  const up = function* (element) { for (let each = element; each; each = each.parentElement) yield each; };
+  const is_block = (element) => !["inline", "contents"].includes(getComputedStyle(element).display);
+  const inside = (a, b) => ({
+    left: Math.max(a.left, b.left), right: Math.min(a.right, b.right), top: Math.max(a.top, b.top),
+    bottom: Math.min(a.bottom, b.bottom),
+  });
+  const is_there = (a) => a.right - a.left > spare && a.bottom - a.top > spare;
+
+  function seen(node, line) {  // the part of a line that nobody has to scroll a table to; what is cut off is told
+    let left = inside(line, line);
+    for (const each of up(node.parentElement)) {
+      if (each === document.body) break;
+      const style = getComputedStyle(each), box = each.getBoundingClientRect();
+      if (each.matches("svg, svg *")) continue;
+      if (["auto", "scroll"].includes(style.overflowX)) left = inside(left, box);
+      else if (style.overflowX !== "visible" && (left.left < box.left - spare || left.right > box.right + spare)) {
+        found.push(`${words(node)} is cut off`);
+      }
+    }
+    return left;
+  }
+
+  const lines = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode, element = node.parentElement;
+    if (!node.textContent.trim() || !element.checkVisibility({ visibilityProperty: true })) continue;
+    if (element.closest(".vh, .skip, title, option, textarea")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    const home = up(element).find(is_block).getBoundingClientRect(), is_drawn = element.matches("svg *");
+    for (const line of range.getClientRects()) {
+      if (!is_drawn && (line.left < home.left - spare || line.right > home.right + spare)) {
+        found.push(`${words(node)} runs out of its place`);
+      }
+      const left = seen(node, line);
+      if (is_there(left)) lines.push({ node, ...left });
+    }
+  }
+  lines.sort((a, b) => a.top - b.top);
+  lines.forEach((a, at) => {
+    for (let next = at + 1; next < lines.length && lines[next].top < a.bottom - spare; next++) {
+      const b = lines[next];
+      if (a.node !== b.node && is_there(inside(a, b))) found.push(`${words(a.node)} and ${words(b.node)} overlap`);
+    }
+  });
+  const width = document.documentElement.scrollWidth;
+  if (width > window.innerWidth) found.push(`${width} px wide in a window of ${window.innerWidth}`);
+  return [...new Set(found)];
+}"""
+
+
+def crowded(page: Page) -> list[str]:
+    """Every text that leaves the box of its paragraph or cell, is cut off where nobody can scroll to it, or stands over
+    another text, and the page's own width where it scrolls sideways. Two pixels are forgiven."""
+    found: list[str] = page.evaluate(_CROWDED)
+    return found

@@ -1,0 +1,101 @@
+"""The dashboard of a tenant that is busy today: twenty thousand calls of a month, 200 policies, a review that waits.
+Whatever the window's width, no text leaves its place or stands over another one. It makes the pictures of the docs that
+need something to show: ``SPENDGATE_PICTURES=docs/images``."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from bench.pages_browser import CHROMIUM, WAIT_MS, browsing
+from bench.pages_data import make_house
+from bench.pages_house import Opened, opened
+from dev.stack import Stack
+from peers.layout import crowded
+from tests.stack import new_directory, run_directory, stack
+
+__all__ = ["new_directory", "run_directory", "stack"]
+
+EVENTS = 20_000
+PICTURES = os.environ.get("SPENDGATE_PICTURES")
+WIDTHS = (320, 1280, 3840)
+ADDRESSES = (
+    "/", "/budgets", "/shadow", "/reviews", "/policies", "/policies/t20-month", "/design/t20-month", "/simulations/JOB",
+    "/gate", "/gate/STAGING", "/ledger", "/audit",
+)  # fmt: skip
+OF_EDITORS = ("/design/t20-month",)
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
+
+
+@pytest.fixture(scope="module")
+def here(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    folder = tmp_path_factory.mktemp("busy")
+    with opened(folder, stack, make_house(folder / "made", EVENTS)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def pages(here: Opened) -> Iterator[tuple[Page, Page]]:
+    """Of an operator and of an editor."""
+    with browsing(here) as found:
+        yield found
+
+
+def test_no_text_leaves_its_place_however_wide_the_window_is(here: Opened, pages: tuple[Page, Page]) -> None:
+    operator, editor = pages
+    found: dict[str, list[str]] = {}
+    for width in WIDTHS:
+        for name in ADDRESSES:
+            page = editor if name in OF_EDITORS else operator
+            page.set_viewport_size({"width": width, "height": 900})
+            counted(page, name.replace("JOB", here.job).replace("STAGING", here.staging))
+            if wrong := crowded(page):
+                found[f"{name} at {width}"] = wrong[:5]
+    assert not found
+
+
+def test_the_overview_and_a_draft_show_what_the_tenant_spends(pages: tuple[Page, Page]) -> None:
+    operator, editor = pages
+    for each in pages:
+        each.set_viewport_size({"width": 1280, "height": 900})
+    counted(operator, "/")
+    expect(operator.locator(".tile").first).not_to_contain_text("$0.00")
+    picture(operator, "overview")
+    operator.emulate_media(color_scheme="dark")
+    expect(operator.get_by_role("button", name="Light theme")).to_be_visible()
+    picture(operator, "overview-dark")
+    counted(editor, "/design/t05-month")
+    expect(editor.locator("#simulation .tile").first).not_to_contain_text("$0.00")
+    picture(editor, "design", full_page=True)
+
+
+def test_text_over_text_or_out_of_its_place_is_seen(pages: tuple[Page, Page]) -> None:
+    page = pages[0]
+    page.goto("/settings")
+    assert crowded(page) == []
+    page.evaluate("document.querySelector('main').innerHTML = `<p id=a>one two</p><p id=b>three</p>`")
+    assert crowded(page) == []
+    page.evaluate("document.querySelector('#b').style.marginTop = '-2.4rem'")
+    assert crowded(page) == ['"three" and "one two" overlap']
+    page.evaluate("document.querySelector('#b').remove()")
+    page.evaluate("document.querySelector('#a').style.cssText = 'width: 1px; overflow-wrap: normal'")
+    assert crowded(page) == ['"one two" runs out of its place']
+    page.evaluate("document.querySelector('#a').style.cssText += '; overflow: hidden'")
+    assert '"one two" is cut off' in crowded(page)
+
+
+def counted(page: Page, address: str) -> None:
+    """Go there, and wait until what is counted or drawn behind the page is there."""
+    page.goto(address)
+    expect(page.get_by_text("being counted for the first time")).to_have_count(0, timeout=WAIT_MS)
+    if address.startswith("/design/"):
+        expect(page.locator("#simulation .tiles")).to_be_visible(timeout=WAIT_MS)
+
+
+def picture(page: Page, name: str, *, full_page: bool = False) -> None:
+    """A picture for the docs, where they are made."""
+    if PICTURES:
+        Path(PICTURES).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{PICTURES}/{name}.png", full_page=full_page)
