@@ -8,6 +8,8 @@ LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url 
 TESTS ?= tests
 # Much of a test is waiting for a server, so more run side by side than there are cores.
 PARALLEL ?= --numprocesses 3 --dist worksteal
+# Tests, demos and benches start processes by the hundred; without bytecode each compiles the whole program anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 # Every target with a line of help.

@@ -8,6 +8,7 @@ that stages nothing has every policy staged in shadow before its first entry.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self
@@ -260,13 +261,14 @@ class Disagreement:
     what: list[str]
 
 
-def load_cases() -> list[Case]:
+@cache
+def load_cases() -> tuple[Case, ...]:
     """Every case of every file in ``golden/``, in the order of names."""
     loader = YAML(typ="safe", pure=True)
     cases: list[Case] = []
     for path in sorted(FOLDER.glob("*.yaml")):
         cases += [Case.model_validate(case) for case in loader.load(path.read_text(encoding="utf-8"))]
-    return cases
+    return tuple(cases)
 
 
 def disagreements(case: Case, decisions: Sequence[DecisionLike | None]) -> list[Disagreement]:

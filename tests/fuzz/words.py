@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -21,16 +22,17 @@ _FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}|\((?:row|not an identifier)\)", re.AS
 def foreign(text: str) -> list[str]:
     """The words of three letters and more, and the numbers of eight digits and more, that none of our sources has."""
     return [
-        *(word for word in _WORD.findall(text) if word.lower() not in KNOWN),
-        *(number for number in _NUMBER.findall(text) if number not in KNOWN and number not in _NUMBERS),
+        *(word for word in _WORD.findall(text) if word.lower() not in our_words()),
+        *(number for number in _NUMBER.findall(text) if number not in our_words() and number not in _NUMBERS),
     ]
 
 
 def is_field(name: str | None) -> bool:
     """Whether this can be the name of a field: one of ours, or what looks like one and is no value."""
-    return name is None or name in CONSTANTS or _FIELD.fullmatch(name) is not None
+    return name is None or name in _constants() or _FIELD.fullmatch(name) is not None
 
 
+@cache
 def _constants() -> frozenset[str]:
     """Every text and every number that stands in our sources."""
     found: set[str] = set()
@@ -50,11 +52,9 @@ def _texts(path: Path) -> Iterator[str]:
             yield node.target.id
 
 
-def _known() -> frozenset[str]:
+@cache
+def our_words() -> frozenset[str]:
+    """The words and numbers that our sources have, read once."""
     zones = resources.files("tzdata").joinpath("zones").read_text("ascii")
-    words = {word.lower() for text in (*CONSTANTS, zones) for word in _WORD.findall(text)}
-    return frozenset(words) | {number for text in CONSTANTS for number in _NUMBER.findall(text)}
-
-
-CONSTANTS = _constants()
-KNOWN = _known()
+    words = {word.lower() for text in (*_constants(), zones) for word in _WORD.findall(text)}
+    return frozenset(words) | {number for text in _constants() for number in _NUMBER.findall(text)}
