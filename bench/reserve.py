@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dev.redis_process import RedisProcess
-from gateway_shadow.checking import READS, Checker
-from gateway_shadow.flag_watch import Watched
-from gateway_shadow.holding import Hold
+from gateway_shadow.checks.checking import READS, Checker
+from gateway_shadow.checks.flag_watch import Watched
+from gateway_shadow.checks.holding import Hold
 from policy_store.signing import Signer, make_key_file
 from spendgate.engine.names import Window
 from spendgate.engine.staging import Staging, TenantDocument

@@ -13,55 +13,47 @@ from typing import get_args
 import uvicorn
 from fastapi import FastAPI
 
-from gateway_shadow import (
-    check,
-    export_ledger,
-    health,
-    ingest,
-    manage_alerts,
-    manage_enforcement,
-    manage_people,
-    manage_policies,
-    manage_privacy,
-    manage_reviews,
-    manage_sessions,
-    manage_simulations,
-    manage_stagings,
-    problems,
-    read_budgets,
-    read_contents,
-    read_ledger,
-    tell_story,
-    watch_decisions,
-)
+from gateway_shadow import health, ingest, manage_people, manage_policies, manage_stagings, problems
+from gateway_shadow.alerting import manage_alerts
 from gateway_shadow.alerting.lanes import Lanes
 from gateway_shadow.alerting.sending import Sender
 from gateway_shadow.auth import Doorkeeper
-from gateway_shadow.breaker import Breaker
-from gateway_shadow.checking import Checker, warm
+from gateway_shadow.budgets import read_budgets
+from gateway_shadow.checks import check
+from gateway_shadow.checks.breaker import Breaker
+from gateway_shadow.checks.checking import Checker, warm
+from gateway_shadow.checks.held_calls import HeldCalls
+from gateway_shadow.checks.recording import Recorder
+from gateway_shadow.checks.ruling import Rules
 from gateway_shadow.config import Config, Misconfigured
+from gateway_shadow.exports import export_ledger
+from gateway_shadow.flags import manage_flags
 from gateway_shadow.following import keep_following
+from gateway_shadow.gates import manage_gates
 from gateway_shadow.guard import Guard
-from gateway_shadow.held_calls import HeldCalls
-from gateway_shadow.live import Live
-from gateway_shadow.live_back import Past
+from gateway_shadow.ledger import read_ledger
+from gateway_shadow.live import watch_decisions
+from gateway_shadow.live.back import Past
+from gateway_shadow.live.consumer import Live
+from gateway_shadow.live.looks import Looks
 from gateway_shadow.log_writer import LogWriter
-from gateway_shadow.login import sign_in, sign_in_cli, sign_in_oidc
+from gateway_shadow.login import manage_sessions, sign_in, sign_in_cli, sign_in_oidc
 from gateway_shadow.login.parts import login_of
 from gateway_shadow.looking import keep_looking
-from gateway_shadow.looks import Looks
 from gateway_shadow.openapi import COMMON, document
 from gateway_shadow.pages.routes import PAGES
 from gateway_shadow.parts import Parts
+from gateway_shadow.privacy import manage_privacy, read_contents
 from gateway_shadow.privacy import sweeping as sweeping_contents
 from gateway_shadow.privacy.office import privacy_of
-from gateway_shadow.recording import Recorder
 from gateway_shadow.relaying import LoopWire, keep_relaying
-from gateway_shadow.ruling import Rules
+from gateway_shadow.reviews import manage_reviews
 from gateway_shadow.serving import Server
-from gateway_shadow.simulation_runner import Runner
+from gateway_shadow.simulations import manage_simulations
+from gateway_shadow.simulations.runner import Runner
 from gateway_shadow.staged_policies import StagedPolicies
 from gateway_shadow.store_metrics import StoreMetrics, every_s_from_environment
+from gateway_shadow.stories import tell_story
 from gateway_shadow.sweeping import keep_sweeping
 from gateway_shadow.traced import Traced
 from policy_store.alert_deliveries import Deliveries
@@ -85,7 +77,7 @@ from window_counters.levels import Levels
 from window_counters.redis_store import RedisStore
 
 ROUTES = (
-    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_enforcement, manage_people,
+    check, ingest, manage_policies, manage_simulations, manage_stagings, manage_gates, manage_flags, manage_people,
     manage_reviews, manage_alerts, manage_privacy, manage_sessions, read_budgets, read_contents, read_ledger,
     export_ledger, tell_story, watch_decisions, health, sign_in,
 )  # fmt: skip

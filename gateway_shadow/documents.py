@@ -24,29 +24,36 @@ Words = Annotated[
 ]
 
 
+def same(kind: type[BaseModel], found: NamedTuple) -> dict[str, Any]:
+    """The fields that both have, by the same names."""
+    return {name: getattr(found, name) for name in kind.model_fields.keys() & set(found._fields)}
+
+
 def instant(at_ms: int | None) -> datetime | None:
     """Milliseconds since the epoch as an aware instant."""
     return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
-class _Request(BaseModel):
+class Body(BaseModel):
+    """A body that holds nothing else than its fields."""
+
     model_config = ConfigDict(extra="forbid")
 
 
-class Why(_Request):
+class Why(Body):
     """Why something is done."""
 
     why: Words | None = None
 
 
-class Submission(_Request):
+class Submission(Body):
     """Which version is to be staged; ``waiver``: why it needs no simulation."""
 
     hash: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$", description="The version, or its first digits.")]
     waiver: Words | None = None
 
 
-class NewKey(_Request):
+class NewKey(Body):
     """A key for a person."""
 
     person: Name
@@ -54,14 +61,14 @@ class NewKey(_Request):
     expires_at: AwareDatetime | None = None
 
 
-class Rotation(_Request):
+class Rotation(Body):
     """For how long the old key goes on beside the new one."""
 
     overlap_s: Annotated[int, Field(ge=0, le=30 * 86400)] = 3600
     expires_at: AwareDatetime | None = None
 
 
-class NewSettings(_Request):
+class NewSettings(Body):
     """All settings of a tenant."""
 
     one_person: bool = False

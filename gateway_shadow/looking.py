@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
 
-from gateway_shadow.checking import Checker
+from gateway_shadow.checks.checking import Checker
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.pages.outages import Outages, StoreName
 from window_counters.protocol import StoreUnavailable, StoreUnfit

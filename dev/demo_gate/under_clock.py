@@ -15,7 +15,7 @@ from typing import Self
 from agents.roles import MODULES
 from dev.demo_gate.clock import CLOCK_ENV, Clock
 
-ASKING = ("agents.roles.shadow_worker", "gateway_shadow.check", "gateway_shadow.flag_watch")
+ASKING = ("agents.roles.shadow_worker", "gateway_shadow.checks.check", "gateway_shadow.checks.flag_watch")
 """The modules that ask what time of day it is."""
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, cast
 from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from gateway_shadow import manage_alerts
-from gateway_shadow.alert_documents import NewTarget, SecretRotation, ShownTarget, TargetDocument, TargetEdit, Trial
+from gateway_shadow.alerting import manage_alerts
+from gateway_shadow.alerting.documents import NewTarget, SecretRotation, ShownTarget, TargetDocument, TargetEdit, Trial
 from gateway_shadow.auth import RIGHTS, Caller, Operator, Reader
 from gateway_shadow.documents import NamedInPath
 from gateway_shadow.pages import alerts_view

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from gateway_shadow.alert_documents import DeliveryDocument, TargetDocument, Trial
+from gateway_shadow.alerting.documents import DeliveryDocument, TargetDocument, Trial
 from gateway_shadow.pages.forms import items_of, or_none, whole
 from policy_store.alert_targets import TargetKind
 from spendgate.model.alert import AlertKind

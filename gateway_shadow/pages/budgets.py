@@ -6,14 +6,14 @@ from fastapi import Query, Request, Response
 
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.belonging import Belonging
-from gateway_shadow.budget_documents import Mark
+from gateway_shadow.budgets.documents import Mark
+from gateway_shadow.budgets.read_budgets import list_budgets
+from gateway_shadow.ledger.read_ledger import reading
 from gateway_shadow.pages.budgets_view import tree, without_words
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import Section, section
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.read_budgets import list_budgets
-from gateway_shadow.read_ledger import reading
 
 router = pages_router()
 NEAR: dict[str, Mark] = {"approaching or over": "approaching", "over": "over"}

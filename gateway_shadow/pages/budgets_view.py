@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway_shadow.belonging import Belonging
-from gateway_shadow.budget_documents import BudgetDocument, CounterDocument, Mark
+from gateway_shadow.budgets.documents import BudgetDocument, CounterDocument, Mark
 from spendgate.model.policy_globs import covers_all, is_literal
 from spendgate.model.text import NONE
 

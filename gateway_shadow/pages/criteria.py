@@ -2,9 +2,9 @@
 
 from fastapi import Request, Response
 
-from gateway_shadow import manage_enforcement
 from gateway_shadow.auth import Caller, Operator, Reader
-from gateway_shadow.enforcement_documents import NewRules
+from gateway_shadow.gates import manage_gates
+from gateway_shadow.gates.documents import NewRules
 from gateway_shadow.pages import criteria_view
 from gateway_shadow.pages.forms import acted, read_as, revision_of
 from gateway_shadow.pages.rendering import show
@@ -27,7 +27,7 @@ def change(request: Request, form: Form, caller: Operator, parts: Shared) -> Res
 
     def act() -> str:
         wanted = read_as(NewRules, rules=criteria_view.rules_of(form), why=form.get("why", "").strip())
-        manage_enforcement.set_criteria(wanted, Response(), caller, parts, revision_of(form))
+        manage_gates.set_criteria(wanted, Response(), caller, parts, revision_of(form))
         return "/gate/criteria?done=criteria"
 
     return acted(act, lambda problem: _page(request, parts, caller, problem, form))
@@ -37,7 +37,7 @@ def _page(
     request: Request, parts: Parts, caller: Caller, problem: Problem | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
-    found = manage_enforcement.get_criteria(Response(), caller, parts)
+    found = manage_gates.get_criteria(Response(), caller, parts)
     return show(
         request, parts, caller, "criteria.html", found=found, lines=criteria_view.lines(found.rules, typed),
         why=(typed or {}).get("why", ""), problem=criteria_view.worded(problem),

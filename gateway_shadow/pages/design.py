@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from gateway_shadow import manage_policies
 from gateway_shadow.auth import Caller, Editor, Reader
 from gateway_shadow.documents import NamedInPath, PolicyDocument
+from gateway_shadow.ledger.read_ledger import reading
 from gateway_shadow.pages import design_form
 from gateway_shadow.pages.design_view import Looked, look, said_by
 from gateway_shadow.pages.drafts import Drafted, drafted
@@ -21,7 +22,6 @@ from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.pages.sections import section
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem, of_store
-from gateway_shadow.read_ledger import reading
 from policy_store import policies
 from policy_store.errors import Exists, Stale
 from spendgate.model.event import SCOPE_FIELDS

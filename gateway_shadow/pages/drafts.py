@@ -13,13 +13,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from gateway_shadow.auth import Caller
 from gateway_shadow.documents import instant
-from gateway_shadow.manage_simulations import DraftSimulation, get_report, simulate_draft
 from gateway_shadow.pages.design_view import caps_around
 from gateway_shadow.pages.ledger_versions import Read
 from gateway_shadow.pages.simulation_view import SimulationView, simulation_view
 from gateway_shadow.parts import Parts
 from gateway_shadow.problems import Problem
-from gateway_shadow.simulation_options import SimulationOptions
+from gateway_shadow.simulations.manage_simulations import DraftSimulation, get_report, simulate_draft
+from gateway_shadow.simulations.options import SimulationOptions
 from policy_store.errors import StoreError
 from spendgate.model.policy import Policy
 

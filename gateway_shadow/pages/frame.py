@@ -5,10 +5,10 @@ from datetime import datetime
 
 from fastapi import Request
 
-from gateway_shadow import manage_enforcement
 from gateway_shadow.callers import RIGHTS, Caller, Right
 from gateway_shadow.documents import instant
-from gateway_shadow.enforcement_documents import Status
+from gateway_shadow.flags import manage_flags
+from gateway_shadow.flags.documents import Status
 from gateway_shadow.login.secrets import csrf_token
 from gateway_shadow.pages.navigation import Group, groups_for
 from gateway_shadow.pages.outages import Outage
@@ -60,7 +60,7 @@ def _token(request: Request, parts: Parts) -> str:
 
 def _enforcement(parts: Parts, caller: Caller) -> tuple[Status | None, Outage | None]:
     try:
-        found = manage_enforcement.get_enforcement(caller, parts)
+        found = manage_flags.get_enforcement(caller, parts)
     except StoreAway:
         return None, parts.outages.away("policies")
     parts.outages.answers("policies")

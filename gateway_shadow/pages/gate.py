@@ -6,10 +6,13 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
-from gateway_shadow import manage_enforcement, manage_stagings
+from gateway_shadow import manage_stagings
 from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import NamedInPath, Why
-from gateway_shadow.enforcement_documents import CertificateDocument, Flip, NewWaiver, Off
+from gateway_shadow.flags import manage_flags
+from gateway_shadow.flags.documents import Flip, Off
+from gateway_shadow.gates import manage_gates
+from gateway_shadow.gates.documents import CertificateDocument, NewWaiver
 from gateway_shadow.pages import gate_view
 from gateway_shadow.pages.forms import acted, or_none, read_as, refused
 from gateway_shadow.pages.rendering import show
@@ -44,7 +47,7 @@ async def ask(request: Request, form: Form, caller: Operator, parts: Shared) -> 
     again = partial(_gate, request, parts, caller, staging) if staging else partial(_gates, request, parts, caller)
     try:
         wanted = read_as(Flip, level=form.get("level"), staging=staging, share=_share(form), why=form.get("why", ""))
-        await manage_enforcement.request_on(wanted, caller, parts)
+        await manage_flags.request_on(wanted, caller, parts)
     except (Problem, StoreError) as error:
         return await run_in_threadpool(refused, error, lambda problem: again(problem=problem, typed=form))
     return RedirectResponse("/gate?done=asked", 303)
@@ -55,7 +58,7 @@ async def confirm(request: Request, id_: NamedInPath, form: Form, caller: Operat
     """Turn on what another operator has asked for."""
     try:
         why = read_as(Why, why=or_none(form.get("why")))
-        await manage_enforcement.confirm(id_, why, caller, parts)
+        await manage_flags.confirm(id_, why, caller, parts)
     except (Problem, StoreError) as error:
         return await run_in_threadpool(refused, error, lambda problem: _gates(request, parts, caller, problem=problem))
     return RedirectResponse("/gate?done=on", 303)
@@ -66,7 +69,7 @@ def withdraw(request: Request, id_: NamedInPath, form: Form, caller: Operator, p
     """Take a request back."""
 
     def act() -> str:
-        manage_enforcement.withdraw(id_, read_as(Why, why=or_none(form.get("why"))), caller, parts)
+        manage_flags.withdraw(id_, read_as(Why, why=or_none(form.get("why"))), caller, parts)
         return "/gate?done=withdrawn"
 
     return acted(act, lambda problem: _gates(request, parts, caller, problem=problem))
@@ -79,7 +82,7 @@ def turn_off(request: Request, form: Form, caller: Operator, parts: Shared) -> R
     def act() -> str:
         staging = or_none(form.get("staging"))
         wanted = read_as(Off, level=form.get("level"), staging=staging, why=form.get("why", ""))
-        manage_enforcement.turn_off(wanted, caller, parts)
+        manage_flags.turn_off(wanted, caller, parts)
         return "/gate?done=off"
 
     return acted(act, lambda problem: _gates(request, parts, caller, problem=problem, typed=form))
@@ -91,7 +94,7 @@ def waive(request: Request, id_: NamedInPath, form: Form, caller: Operator, part
 
     def act() -> str:
         wanted = read_as(NewWaiver, criterion=form.get("criterion"), why=form.get("why", ""))
-        manage_enforcement.waive(id_, wanted, caller, parts)
+        manage_gates.waive(id_, wanted, caller, parts)
         return f"/gate/{id_}?done=waived"
 
     return acted(act, lambda problem: _gate(request, parts, caller, id_, problem=problem, typed=form))
@@ -105,7 +108,7 @@ def end_waiver(
 
     def act() -> str:
         why = read_as(Why, why=or_none(form.get("why"))).why
-        manage_enforcement.take_waiver_back(waiver, caller, parts, why)
+        manage_gates.take_waiver_back(waiver, caller, parts, why)
         return f"/gate/{id_}?done=counts"
 
     return acted(act, lambda problem: _gate(request, parts, caller, id_, problem=problem))
@@ -126,14 +129,14 @@ def _gates(
     request: Request, parts: Parts, caller: Caller, *, problem: Problem | None = None,
     typed: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
-    status = manage_enforcement.get_enforcement(caller, parts)
+    status = manage_flags.get_enforcement(caller, parts)
     live = [each for each in manage_stagings.list_stagings(caller, parts) if each.state in LIVE]
     latest = live[-MOST_GATES:]
-    gates = [manage_enforcement.get_gate(each.id, caller, parts) for each in latest]
+    gates = [manage_gates.get_gate(each.id, caller, parts) for each in latest]
     return show(
         request, parts, caller, "gates.html", enforcement=status, gates=list(zip(latest, gates, strict=True)),
         others=live[:-MOST_GATES],
-        requests=manage_enforcement.list_requests(caller, parts), problem=problem, typed=typed or {},
+        requests=manage_flags.list_requests(caller, parts), problem=problem, typed=typed or {},
     )  # fmt: skip
 
 
@@ -142,15 +145,15 @@ def _gate(
     typed: dict[str, str] | None = None,
 ) -> Response:  # fmt: skip
     staging = manage_stagings.get_staging(id_, Response(), caller, parts)
-    gate = manage_enforcement.get_gate(id_, caller, parts)
-    past = manage_enforcement.list_reconciliations(caller, parts, None, id_, None, 20).reconciliations
-    latest = manage_enforcement.get_reconciliation(past[0].id, caller, parts).result if past else None
-    status = manage_enforcement.get_enforcement(caller, parts)
+    gate = manage_gates.get_gate(id_, caller, parts)
+    past = manage_gates.list_reconciliations(caller, parts, None, id_, None, 20).reconciliations
+    latest = manage_gates.get_reconciliation(past[0].id, caller, parts).result if past else None
+    status = manage_flags.get_enforcement(caller, parts)
     return show(
         request, parts, caller, "gate.html", staging=staging, gate=gate, past=past,
         lines=gate_view.lines(gate.criteria),
         agreement=None if latest is None else gate_view.agreement(latest),
-        certificate=_certificate(parts, caller, id_), waivers=manage_enforcement.list_waivers(id_, caller, parts),
+        certificate=_certificate(parts, caller, id_), waivers=manage_gates.list_waivers(id_, caller, parts),
         is_on=any(each.staging == id_ for each in status.enforced), fields=SCOPE_FIELDS, problem=problem,
         typed=typed or {},
     )  # fmt: skip
@@ -158,6 +161,6 @@ def _gate(
 
 def _certificate(parts: Parts, caller: Caller, id_: str) -> CertificateDocument | None:
     try:
-        return manage_enforcement.get_certificate(id_, caller, parts)
+        return manage_gates.get_certificate(id_, caller, parts)
     except NotFound:
         return None

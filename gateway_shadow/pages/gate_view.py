@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from gateway_shadow.enforcement_documents import CriterionDocument
+from gateway_shadow.gates.documents import CriterionDocument
 from gateway_shadow.pages.words import count, duration, usd
 
 CAN_BE_WAIVED = ("bill", "answers")

@@ -2,9 +2,10 @@
 
 from fastapi import Request, Response
 
-from gateway_shadow import manage_people, manage_sessions
+from gateway_shadow import manage_people
 from gateway_shadow.auth import Caller, Operator
 from gateway_shadow.documents import NamedInPath, NewKey, Rotation, ShownKey, Why
+from gateway_shadow.login import manage_sessions
 from gateway_shadow.pages.forms import OVERLAPS, acted, chosen, or_none, read_as, refused
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router

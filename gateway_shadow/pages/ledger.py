@@ -7,14 +7,14 @@ import msgspec
 from fastapi import Query, Request, Response
 
 from gateway_shadow.auth import Caller, Reader
-from gateway_shadow.ledger_filters import Chosen
+from gateway_shadow.ledger.filters import Chosen
+from gateway_shadow.ledger.read_ledger import list_events
 from gateway_shadow.pages.addresses import with_query
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import section
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import FieldProblem, Problem
-from gateway_shadow.read_ledger import list_events
 
 router = pages_router()
 A_PAGE = 50

@@ -4,9 +4,10 @@ from functools import partial
 
 from fastapi import Request, Response
 
-from gateway_shadow import manage_reviews, manage_stagings
+from gateway_shadow import manage_stagings
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import StagingDocument, instant
+from gateway_shadow.ledger.read_ledger import reading
 from gateway_shadow.pages.health_view import Health, health
 from gateway_shadow.pages.outages import Outage
 from gateway_shadow.pages.overview_view import OverviewView, overview
@@ -14,7 +15,7 @@ from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import Section, section
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.read_ledger import reading
+from gateway_shadow.reviews import manage_reviews
 
 router = pages_router()
 MOST_WAITING = 100

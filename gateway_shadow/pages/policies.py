@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
-from gateway_shadow import manage_people, manage_policies, manage_simulations, manage_stagings
+from gateway_shadow import manage_people, manage_policies, manage_stagings
 from gateway_shadow.auth import Approver, Caller, Editor, Reader
 from gateway_shadow.documents import NamedInPath, Submission, Why
 from gateway_shadow.pages import policies_view
@@ -12,6 +12,7 @@ from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
+from gateway_shadow.simulations import manage_simulations
 from policy_store import policies, stagings
 from spendgate.model.canonical import from_canonical
 

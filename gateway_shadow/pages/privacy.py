@@ -5,7 +5,6 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from gateway_shadow import manage_privacy
 from gateway_shadow.auth import Caller, Operator, Reader
 from gateway_shadow.documents import NamedInPath
 from gateway_shadow.pages import privacy_view
@@ -13,7 +12,8 @@ from gateway_shadow.pages.forms import acted, or_none, placed, read_as, revision
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
-from gateway_shadow.privacy_documents import NewGatewayKey, NewPrivacy, Reason, SecretRotation
+from gateway_shadow.privacy import manage_privacy
+from gateway_shadow.privacy.documents import NewGatewayKey, NewPrivacy, Reason, SecretRotation
 from gateway_shadow.problems import Problem
 
 router = pages_router()

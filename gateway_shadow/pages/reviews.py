@@ -4,7 +4,6 @@ from typing import Annotated, cast, get_args
 
 from fastapi import Query, Request, Response
 
-from gateway_shadow import manage_reviews
 from gateway_shadow.auth import Approver, Caller, Reader
 from gateway_shadow.documents import NamedInPath
 from gateway_shadow.pages.addresses import with_query
@@ -13,7 +12,8 @@ from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.review_documents import Note, Refusal
+from gateway_shadow.reviews import manage_reviews
+from gateway_shadow.reviews.documents import Note, Refusal
 from policy_store.asked_reviews import State
 
 router = pages_router()

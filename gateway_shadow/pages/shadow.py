@@ -9,7 +9,8 @@ from starlette.background import BackgroundTask
 
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import Name
-from gateway_shadow.ledger_filters import Chosen
+from gateway_shadow.ledger.filters import Chosen
+from gateway_shadow.ledger.read_ledger import list_decisions, reading
 from gateway_shadow.pages import shadow_view
 from gateway_shadow.pages.addresses import with_query
 from gateway_shadow.pages.rendering import show
@@ -17,8 +18,7 @@ from gateway_shadow.pages.route import pages_router
 from gateway_shadow.pages.sections import section
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem
-from gateway_shadow.read_ledger import list_decisions, reading
-from gateway_shadow.tell_story import tell_story
+from gateway_shadow.stories.tell_story import tell_story
 from spendgate.ledger.ledger_errors import LedgerError
 from spendgate.model.decision import CODES, VERDICTS, Code, Verdict
 

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 
-from gateway_shadow import manage_policies, manage_simulations
+from gateway_shadow import manage_policies
 from gateway_shadow.auth import Caller, Editor, Reader
 from gateway_shadow.documents import NamedInPath
 from gateway_shadow.pages.addresses import with_query
@@ -17,8 +17,9 @@ from gateway_shadow.pages.route import Form, pages_router
 from gateway_shadow.pages.simulation_view import compared, simulation_view
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import Problem, of_store
-from gateway_shadow.simulation_documents import JobDocument
-from gateway_shadow.simulation_options import SimulationOptions
+from gateway_shadow.simulations import manage_simulations
+from gateway_shadow.simulations.documents import JobDocument
+from gateway_shadow.simulations.options import SimulationOptions
 from policy_store import jobs
 from policy_store.errors import StoreAway, StoreError
 from policy_store.jobs import ENDED

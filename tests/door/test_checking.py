@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shadow.checking import Checker
+from gateway_shadow.checks.checking import Checker
 from spendgate.engine.decisions import Source
 from spendgate.model.decision import Decision, Position
 from spendgate.model.event import Event

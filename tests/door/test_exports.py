@@ -143,7 +143,7 @@ def exporting(door: Door) -> list[int]:
         with suppress(OSError):
             parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid"))
             command = (status.parent / "cmdline").read_bytes()
-            if int(parent.split()[1]) == door.process.pid and b"export_process" in command:
+            if int(parent.split()[1]) == door.process.pid and b"exports.process" in command:
                 found.append(int(status.parent.name))
     return found
 

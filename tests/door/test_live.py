@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shadow.live import count_of
-from gateway_shadow.live_back import MOST_AGE, MOST_MESSAGES, Past
-from gateway_shadow.live_ids import Place, Told, place_of
-from gateway_shadow.live_watcher import MOST_WAITING, Gap, Watcher
+from gateway_shadow.live.back import MOST_AGE, MOST_MESSAGES, Past
+from gateway_shadow.live.consumer import count_of
+from gateway_shadow.live.ids import Place, Told, place_of
+from gateway_shadow.live.watcher import MOST_WAITING, Gap, Watcher
 from policy_store import api_keys
 from spendgate.model.decision import Decision, encode_decisions
 from spendgate.model.partition import partition_of

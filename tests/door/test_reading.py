@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_shadow.ledger_pages import CursorError, decode_cursor, encode_cursor, page
-from gateway_shadow.story_example import STORY
-from gateway_shadow.tell_story import Story
+from gateway_shadow.ledger.pages import CursorError, decode_cursor, encode_cursor, page
+from gateway_shadow.stories.example import STORY
+from gateway_shadow.stories.tell_story import Story
 from policy_store import policies, tenants
 from spendgate.ledger.check_rows import RecordedCheck, check_batch_of
 from spendgate.ledger.decision_rows import decisions_of

@@ -185,7 +185,7 @@ def children(door: Door) -> list[int]:
     for each in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((each / "stat").read_text().rpartition(")")[2].split()[1])
-            if parent == door_pid(door) and b"simulation_process" in (each / "cmdline").read_bytes():
+            if parent == door_pid(door) and b"simulations.process" in (each / "cmdline").read_bytes():
                 found.append(int(each.name))
         except OSError:
             continue

@@ -17,7 +17,7 @@ from pathlib import Path
 KEPT = Path(__file__).parents[2] / ".dev" / "fuzz"
 FOLLOWED = (
     "spendgate.model", "spendgate.ledger", "spendgate.prices", "spendgate.importers", "gateway_shadow.adapters",
-    "gateway_shadow.ledger_pages", "policy_store.api_keys", "window_counters.wire", "ruamel.yaml",
+    "gateway_shadow.ledger.pages", "policy_store.api_keys", "window_counters.wire", "ruamel.yaml",
 )  # fmt: skip
 """Where coverage is looked at. The engine is not among them: its code is compiled."""
 MOST_BYTES, HANGS_S = 16_384, 30

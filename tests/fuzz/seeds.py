@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from gateway_shadow.ledger_pages import encode_cursor
+from gateway_shadow.ledger.pages import encode_cursor
 from policy_store import api_keys
 from spendgate.ledger.delta_selection import Place
 from spendgate.ledger.reader_azure import HEADER

@@ -17,7 +17,7 @@ from gateway_shadow.adapters.found import BadBody, Found
 from gateway_shadow.adapters.litellm import litellm_events
 from gateway_shadow.adapters.otlp import spans_in_json, spans_in_protobuf
 from gateway_shadow.guard import unzipped
-from gateway_shadow.ledger_pages import CursorError, decode_cursor, encode_cursor
+from gateway_shadow.ledger.pages import CursorError, decode_cursor, encode_cursor
 from gateway_shadow.problems import Problem
 from policy_store import api_keys
 from spendgate.importers.drafting import Imported

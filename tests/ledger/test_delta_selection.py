@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shadow.ledger_pages import page
+from gateway_shadow.ledger.pages import page
 from spendgate.ledger import delta_tables
 from spendgate.ledger.delta_compact import compact
 from spendgate.ledger.delta_reader import Ledger
@@ -79,7 +79,7 @@ def test_from_any_place_on_each_row_comes_once_and_in_order(
 
 def test_a_page_ends_when_it_has_looked_at_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = written(tmp_path, [[0] * 9], joined=False)
-    monkeypatch.setattr("gateway_shadow.ledger_pages.MOST_LOOKED_AT", 2 * SMALL)
+    monkeypatch.setattr("gateway_shadow.ledger.pages.MOST_LOOKED_AT", 2 * SMALL)
     for newest_first, at in ((False, Place(*SOURCE, 2, 1)), (True, Place(*SOURCE, 6, 0))):
         got = page(ledger, Selection("events", "acme", Wanted({"team": "nobody"}), None, newest_first), 5)
         assert (sum(batch.num_rows for batch in got.batches), got.next) == (0, at)

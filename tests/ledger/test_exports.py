@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shadow.ledger_pages import page
+from gateway_shadow.ledger.pages import page
 from spendgate.ledger.decision_rows import decisions_of
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_selection import Selection

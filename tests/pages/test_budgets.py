@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_shadow.belonging import belonging_of
-from gateway_shadow.budget_documents import BudgetDocument, counter_of
+from gateway_shadow.budgets.documents import BudgetDocument, counter_of
 from gateway_shadow.pages.budgets_view import MOST_BELOW, Place, tree
 from spendgate.engine.counter_keys import key_text
 from spendgate.model.event import SCOPE_FIELDS

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shadow.story_reading import Found, found_call, neighbours_of
+from gateway_shadow.stories.reading import Found, found_call, neighbours_of
 from spendgate.engine.windows import BUCKETS
 from spendgate.ledger.call_index import CallIndex
 from spendgate.ledger.delta_reader import Ledger

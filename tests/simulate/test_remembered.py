@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_shadow.simulation_memory import Memory
+from gateway_shadow.simulations.memory import Memory
 from spendgate.ledger.call_index import CallIndex
 from spendgate.simulate.job import Job, Source, history_of, run_job
 from spendgate.simulate.remembered import Remembered

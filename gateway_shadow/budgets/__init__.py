@@ -1,0 +1,1 @@
+"""The budgets in force, as the counters stand."""

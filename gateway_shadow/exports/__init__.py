@@ -1,0 +1,1 @@
+"""The ledger as files, made in processes of their own."""

@@ -1,0 +1,1 @@
+"""The flag over HTTP."""

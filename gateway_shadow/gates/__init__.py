@@ -1,0 +1,1 @@
+"""Rounds of reconciliation, gates, waivers and certificates over HTTP."""

@@ -1,0 +1,1 @@
+"""Simulations as jobs, in processes of their own."""
