@@ -1,6 +1,7 @@
 """A reader's terminals: one in which a page's commands are typed, and one for each process that goes on."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -113,13 +114,18 @@ class Session:
 
     def _here(self, command: str) -> str:
         for named, real in self.places.items():
-            command = command.replace(named, real)
+            command = _standing_for(named, real, command)
         return command
 
     def _told(self, printed: str) -> str:
         for named, real in self.places.items():
-            printed = printed.replace(real, named)
+            printed = _standing_for(real, named, printed)
         return printed.replace(self.prefix, "").rstrip("\n")
+
+
+def _standing_for(old: str, new: str, text: str) -> str:
+    """The text with a place in place of another; a port is a number that stands alone, not part of a name or a time."""
+    return re.sub(rf"(?<![\w.+/-]){old}(?![\w+-])", new, text) if old.isdecimal() else text.replace(old, new)
 
 
 def _last(command: str) -> str:

@@ -4,14 +4,14 @@ shows stands for the one that was printed in its place, there and in every later
 import re
 
 NAME = (
-    r"\b(?:stg|flip|crt|rec|chk|wvr|alr)-[0-9a-f]{6,32}\b|\bsgk_[\w-]+|"
+    r"\b(?:stg|flip|crt|rec|chk|wvr|alr|job)-[0-9a-f]{6,32}\b|\bsgk_[\w-]+|\bwhsec_[\w+/]+=*|"
     r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Z])(?=[\w-]*[a-z])[\w-]{12}(?![\w-])"
 )
-_PRINTED = r"((?:stg|flip|crt|rec|chk|wvr|alr)-[0-9a-f]{6,32}|sgk_[\w-]+|[\w-]{12})"
+_PRINTED = r"((?:stg|flip|crt|rec|chk|wvr|alr|job)-[0-9a-f]{6,32}|sgk_[\w-]+|whsec_[\w+/]+=*|[\w-]{12})"
 """A name as a page shows it, and as it is printed: a key's has letters of both kinds nearly always, and a digit."""
 _VARIES = (
     r"\b127\.0\.0\.1:\d+",
-    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|\+00:00)?",
+    r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|\+00:00)?",
     r"\d{4}-\d\d-\d\d",
     r"\b[0-9a-f]{40}\b",
     r"\b[0-9a-f]{16}\b",
@@ -44,10 +44,12 @@ class Names:
         return next((each for each in reversed(self.printed) if each.startswith(f"{kind}-")), None)
 
     def lacking(self, expected: list[str], printed: str) -> str | None:
-        """The first of the lines that was not printed, in their order; None where all were."""
-        left = iter(printed.splitlines())
+        """The first of the lines that was not printed, in their order; None where all were. Where one lacks, no name is
+        bound: what is printed when it is asked again has names of its own."""
+        left, before = iter(printed.splitlines()), dict(self._bound)
         for line in expected:
             if line.strip() != "..." and not any(self._is(line, each) for each in left):
+                self._bound = before
                 return line
         return None
 
