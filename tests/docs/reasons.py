@@ -36,10 +36,7 @@ REASONS = (
     Reason("docs/kubernetes.md", r"kubectl|spendgate admin|openssl", _CLUSTER, "tests/dev/test_deploy.py"),
     Reason("docs/login.md", r"cat |export |spendgate login", "needs a provider", "tests/door/test_login.py"),
     Reason("docs/monitoring.md", r"prometheus", "goes on until it is stopped", "peers/test_monitoring.py"),
-    Reason("docs/policies.md", r"\.venv/bin/python -c", "makes the sample of this page", "tests/docs/running.py"),
-    Reason("docs/policies.md", r"spendgate|sed ", "needs a worker that obeys what is unsigned", "tests/cli"),
     Reason("docs/privacy.md", r"spendgate|curl |echo |export ", _PEOPLE, "tests/door/test_privacy_commands.py"),
-    Reason("docs/simulation-jobs.md", r"spendgate|curl ", "shows ten million events", "tests/door/test_simulations.py"),
     Reason("docs/spark.md", r"", "needs PySpark", "peers/test_spark.py"),
     Reason("docs/verticals.md", r"make demo|spendgate demo", _HOUR, "peers/test_verticals.py"),
 )
