@@ -11,18 +11,18 @@ _CROWDED = r"""() => {
     left: Math.max(a.left, b.left), right: Math.min(a.right, b.right), top: Math.max(a.top, b.top),
     bottom: Math.min(a.bottom, b.bottom),
   });
+  const is_scrolled = (element) => ["auto", "scroll"].includes(getComputedStyle(element).overflowX);
   const is_there = (a) => a.right - a.left > spare && a.bottom - a.top > spare;
 
   function seen(node, line) {  // the part of a line that nobody has to scroll a table to; what is cut off is told
     let left = inside(line, line);
     for (const each of up(node.parentElement)) {
       if (each === document.body) break;
-      const style = getComputedStyle(each), box = each.getBoundingClientRect();
+      const box = each.getBoundingClientRect();
       if (each.matches("svg, svg *")) continue;
-      if (["auto", "scroll"].includes(style.overflowX)) left = inside(left, box);
-      else if (style.overflowX !== "visible" && (left.left < box.left - spare || left.right > box.right + spare)) {
-        found.push(`${words(node)} is cut off`);
-      }
+      if (is_scrolled(each)) left = inside(left, box);
+      else if (getComputedStyle(each).overflowX === "visible") continue;
+      else if (left.left < box.left - spare || left.right > box.right + spare) found.push(`${words(node)} is cut off`);
     }
     return left;
   }
@@ -34,9 +34,10 @@ _CROWDED = r"""() => {
     if (element.closest(".vh, .skip, title, option, textarea")) continue;
     const range = document.createRange();
     range.selectNodeContents(node);
-    const home = up(element).find(is_block).getBoundingClientRect(), is_drawn = element.matches("svg *");
+    const block = up(element).find(is_block), home = block.getBoundingClientRect();
+    const may_leave = element.matches("svg *") || is_scrolled(block);
     for (const line of range.getClientRects()) {
-      if (!is_drawn && (line.left < home.left - spare || line.right > home.right + spare)) {
+      if (!may_leave && (line.left < home.left - spare || line.right > home.right + spare)) {
         found.push(`${words(node)} runs out of its place`);
       }
       const left = seen(node, line);
