@@ -1,6 +1,7 @@
 """A Kafka broker as a local process: one KRaft node, formatted at its first start."""
 
 import base64
+import hashlib
 import os
 import shutil
 import uuid
@@ -25,7 +26,7 @@ class KafkaProcess(ServerProcess):
 
     ``port`` and ``controller_port`` are free ones where they are not given, and stay the same over
     restarts. ``libs`` has the jars (those of the checkout by default; see ``dev.jars``); ``java`` is looked
-    for at start.
+    for at start. ``jvm`` are options of its JVM beside ours, after those of ``SPENDGATE_KAFKA_JVM``.
     """
 
     name = "kafka"
@@ -39,12 +40,14 @@ class KafkaProcess(ServerProcess):
         libs: Path | None = None,
         java: Path | None = None,
         heap_mb: int = 512,
+        jvm: Sequence[str] = (),
     ) -> None:
         super().__init__(directory, port or free_port())
         self.controller_port = controller_port or free_port()
         self.libs = (libs or shared_libs()).resolve()
         self.java = java
         self.heap_mb = heap_mb
+        self.jvm = (*os.environ.get("SPENDGATE_KAFKA_JVM", "").split(), *jvm)
         self.config = self.directory / "server.properties"
         self.data = self.directory / "data"
 
@@ -75,12 +78,18 @@ class KafkaProcess(ServerProcess):
             self._format()
 
     def _command(self) -> Sequence[str]:
-        return (*self._jvm(f"-Xmx{self.heap_mb}m", "-XX:+ExitOnOutOfMemoryError"), *self.signature)
+        return (*self._jvm(f"-Xmx{self.heap_mb}m", "-XX:+ExitOnOutOfMemoryError", *self.jvm), *self.signature)
 
     def _jvm(self, *options: str) -> tuple[str, ...]:
-        """Paths are relative where they can be: a colon parts a class path, a comma ``log.dirs``."""
-        classpath = f"{os.path.relpath(self.libs, self.directory)}/*"
-        return (str(self.java), *options, *_SMALL_JVM, "-cp", classpath)
+        """The archive of classes knows the jars by their whole paths; a colon would part a class path."""
+        libs = self.libs if ":" not in str(self.libs) else os.path.relpath(self.libs, self.directory)
+        return (str(self.java), *options, *_SMALL_JVM, *self._archived(), "-cp", f"{libs}/*")
+
+    def _archived(self) -> Sequence[str]:
+        """Read classes from their archive, where there is one (``dev.class_archive``)."""
+        assert self.java is not None
+        archive = archive_of(self.libs, self.java)
+        return (f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()
 
     def _write(self, config: Path, data: Path) -> None:
         template = Template(SERVER_PROPERTIES.read_text())
@@ -100,6 +109,13 @@ class KafkaProcess(ServerProcess):
         run([*jvm, *format_it], self.log, cwd=self.directory)
         fresh.rename(self.data)
         config.unlink()
+
+
+def archive_of(libs: Path, java: Path) -> Path:
+    """Where the classes of these very jars are kept for this very Java, which would refuse those of others."""
+    parts = [java.resolve(), *sorted(libs.resolve().glob("*.jar"))]
+    told = repr([(str(part), part.stat().st_size, part.stat().st_mtime_ns) for part in parts])
+    return libs.resolve().parent / f"classes-{hashlib.sha256(told.encode()).hexdigest()[:16]}.jsa"
 
 
 def _properties(data: Path) -> dict[str, str]:

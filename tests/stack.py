@@ -4,6 +4,7 @@ Load it with ``pytest_plugins = ["tests.run_directory", "tests.stack"]``. The wo
 stack and its PostgreSQL: whichever asks first starts them, and they end with the run.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from dev import stack as local_stack
+from dev.class_archive import ensure_archive
 from dev.errors import StackError
 from dev.jars import ensure_jars
 from dev.java import find_java
@@ -38,6 +40,9 @@ __all__ = [
     "run_directory",
     "stack",
 ]
+
+# Brokers of tests live for minutes at most: the code that a JVM is best at would cost more than it saves.
+os.environ.setdefault("SPENDGATE_KAFKA_JVM", "-XX:TieredStopAtLevel=1")
 
 
 class OwnRedis(Protocol):
@@ -68,9 +73,10 @@ def stack(run_directory: Path) -> Stack:
 
 @pytest.fixture(scope="session")
 def kafka_libs(new_directory: Callable[[], Path]) -> tuple[Path, Path]:
-    """Kafka's jars, fetched into the checkout where they are missing, and the Java to run them."""
+    """Kafka's jars, fetched into the checkout where they are missing, and the Java to run them; both start quickly."""
     java = find_java(new_directory() / "setup.log", silent)
     ensure_jars(shared_libs(), java, silent)
+    ensure_archive(shared_libs(), java, silent)
     return shared_libs(), java
 
 

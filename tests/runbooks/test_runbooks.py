@@ -9,12 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.jars import ensure_jars
-from dev.java import find_java
 from dev.kafka_process import KafkaProcess
-from dev.places import shared_libs
 from dev.redis_process import RedisProcess
-from dev.report import silent
 from tests.enforcing.scene import Scene
 from tests.live.waiting import until
 from tests.live.world import World
@@ -32,14 +28,13 @@ WRITES = os.environ.get("SPENDGATE_RUNBOOKS_WRITE") == "1"
 
 
 @pytest.fixture(scope="module")
-def happenings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happenings]:
+def happenings(kafka_libs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Happenings]:
     """A system of its own, with a broker and a Redis that may be broken."""
     folder = tmp_path_factory.mktemp("runbooks")
-    java = find_java(folder / "setup.log", silent)
-    ensure_jars(shared_libs(), java, silent)
+    libs, java = kafka_libs
     (folder / "kafka").mkdir()
     (folder / "redis").mkdir()
-    kafka, redis = KafkaProcess(folder / "kafka", libs=shared_libs(), java=java), RedisProcess(folder / "redis")
+    kafka, redis = KafkaProcess(folder / "kafka", libs=libs, java=java), RedisProcess(folder / "redis")
     world = scene = None
     try:
         kafka.start()
