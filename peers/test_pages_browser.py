@@ -245,6 +245,27 @@ def test_what_was_typed_is_still_there_after_the_session_has_ended(sign_in: Sign
     expect(page.get_by_text("Nothing was changed")).to_be_visible()
 
 
+def test_a_draft_is_simulated_once_one_stops_typing(sign_in: SignIn) -> None:
+    page = sign_in("editor", "eda")
+    page.clock.install(time=0)
+    asked: list[str] = []
+    page.on("request", lambda said: asked.append(said.url) if said.url.endswith("/design-simulation") else None)
+    page.goto("/design/capped")
+    cap, text = page.get_by_label("Cap, in US dollars"), page.get_by_label("The same as YAML")
+    expect(page.locator("#simulation")).not_to_have_attribute("aria-busy", "true")
+    page.clock.pause_at(3_600_000)
+    cap.fill("")
+    before = len(asked)
+    for typed in ("1", "12", "123", "1234"):
+        cap.press(typed[-1])
+        page.clock.run_for(200)
+        expect(text).to_have_value(re.compile(f'cap_usd: "{typed}"'))
+    assert len(asked) == before
+    with page.expect_response("**/design-simulation"):
+        page.clock.run_for(100)
+    assert len(asked) == before + 1
+
+
 def picture(page: Page, name: str) -> None:
     """A picture for the docs, where they are made."""
     if PICTURES:
