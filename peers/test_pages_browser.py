@@ -260,6 +260,7 @@ def test_a_draft_is_simulated_once_one_stops_typing(sign_in: SignIn) -> None:
         cap.press(typed[-1])
         page.clock.run_for(200)
         expect(text).to_have_value(re.compile(f'cap_usd: "{typed}"'))
+        page.clock.run_for(50)
     assert len(asked) == before
     with page.expect_response("**/design-simulation"):
         page.clock.run_for(100)
