@@ -55,7 +55,7 @@ test-peers: $(PEERS) ## The tests against big peers, outside make test
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile peers $(ARGS)
 
 e2e: $(PEERS) ## The dashboard in Debian's Chromium, and the pictures of the docs
-	SPENDGATE_PICTURES=docs/images $(BIN)/python -m pytest peers/test_pages_browser.py peers/test_pages_busy.py $(ARGS)
+	SPENDGATE_PICTURES=docs/images $(BIN)/python -m pytest peers/test_pages_browser.py peers/test_pages_busy.py peers/test_pages_outages.py $(ARGS)
 
 fuzz: $(PEERS) ## Hunt for inputs that break a parser's law (TARGET=, SECONDS=60 for each)
 	$(BIN)/python -m tests.fuzz.hunt $(TARGET) --seconds $(or $(SECONDS),60)

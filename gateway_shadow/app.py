@@ -154,7 +154,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
             asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
             asyncio.create_task(StoreMetrics(parts.database, every_s_from_environment()).keep_looking()),
-            asyncio.create_task(keep_looking(parts.outages, parts.writer, parts.checker)),
+            asyncio.create_task(keep_looking(parts.outages, parts.database, parts.writer, parts.checker)),
             asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:

@@ -4,6 +4,7 @@ A problem names the field and what was expected there, and never repeats a value
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from gateway_shadow.pages.outages import Outage
 from policy_store.errors import Exists, NotFound, Refused, Stale, StoreAway, StoreError
 from spendgate.model.text import echo_field
 
@@ -34,7 +36,8 @@ class FieldProblem(BaseModel):
 
 
 class ProblemDocument(BaseModel):
-    """RFC 9457, with what is wrong field by field, and the id under which the log knows the request."""
+    """RFC 9457, with what is wrong field by field, and the id under which the log knows the request. Where a store is
+    away: ``since`` when, as this door has seen it, and ``meaning``, for enforcement too."""
 
     type: str
     title: str
@@ -42,6 +45,8 @@ class ProblemDocument(BaseModel):
     detail: str
     request_id: str
     errors: list[FieldProblem] = []
+    since: datetime | None = None
+    meaning: str | None = None
 
 
 class Problem(HTTPException):
@@ -76,8 +81,8 @@ def of_store(error: StoreError) -> Problem:
             return Problem(500, "fault", "the store failed")
 
 
-def response_of(problem: Problem, request_id: str) -> JSONResponse:
-    """The answer."""
+def response_of(problem: Problem, request_id: str, away: Outage | None = None) -> JSONResponse:
+    """The answer. ``away``: the store that does not."""
     document = ProblemDocument(
         type=f"urn:spendgate:problem:{problem.code}",
         title=title_of(problem.status_code),
@@ -85,9 +90,11 @@ def response_of(problem: Problem, request_id: str) -> JSONResponse:
         detail=problem.detail,
         request_id=request_id,
         errors=problem.errors,
+        since=None if away is None else datetime.fromtimestamp(away.since_ms // 1000, UTC),
+        meaning=None if away is None else away.meaning,
     )
     return JSONResponse(
-        document.model_dump(exclude_none=True), problem.status_code, problem.headers, media_type=MEDIA_TYPE
+        document.model_dump(mode="json", exclude_none=True), problem.status_code, problem.headers, media_type=MEDIA_TYPE
     )
 
 
@@ -95,7 +102,9 @@ def install(app: FastAPI) -> None:
     """Have all failures of an app answered so."""
 
     def answered(request: Request, error: Exception) -> JSONResponse:
-        return response_of(problem_of(error), getattr(request.state, "request_id", "-"))
+        problem = problem_of(error)
+        away = request.app.state.parts.outages.of_code(problem.code)
+        return response_of(problem, getattr(request.state, "request_id", "-"), away)
 
     for kind in (HTTPException, RequestValidationError, StoreError):
         app.add_exception_handler(kind, answered)

@@ -1,18 +1,16 @@
 """The database: SQLite by default, PostgreSQL in production. What it cannot do now is told as StoreAway."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from policy_store.errors import StoreAway
+from policy_store.sqlite_file import READS, SqliteFile
 
 BUSY_S = 5.0
-_READS = "spendgate_reads"
 _EXPECTED = "expected sqlite:///PATH or postgresql+pg8000://USER:PASSWORD@HOST/NAME"
 
 
@@ -30,9 +28,8 @@ class Database:
             raise StoreAway(f"store: {_EXPECTED}")
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         try:
-            self.engine = (
-                _sqlite(url, busy_s) if self.is_sqlite else create_engine(url, pool_pre_ping=True, pool_size=8)
-            )
+            self._file = SqliteFile(url, busy_s) if self.is_sqlite else None
+            self.engine = self._file.engine if self._file else create_engine(url, pool_pre_ping=True, pool_size=8)
         except (ArgumentError, NoSuchModuleError):
             raise StoreAway(f"store: {_EXPECTED}") from None
 
@@ -45,8 +42,17 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads, and waits for no writer. Raises StoreAway."""
-        with told(), self.engine.connect().execution_options(**{_READS: True}) as connection, connection.begin():
+        with told(), self.engine.connect().execution_options(**{READS: True}) as connection, connection.begin():
             yield connection
+
+    def look(self) -> None:
+        """Raises StoreAway unless its file can be read, or its server answers, at this moment."""
+        with told():
+            if self._file is not None:
+                self._file.look()
+            else:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("SELECT 1")
 
     def close(self) -> None:
         """Close what is open."""
@@ -72,27 +78,10 @@ def _words(error: DBAPIError) -> str:
         return "store: the database has not been prepared; run: spendgate admin migrate"
     if "full" in text:
         return "store: no room is left on the disk of the database"
-    if "readonly" in text or "unable to open" in text:
+    if "malformed" in text or "not a database" in text:
+        return "store: the database's file is damaged, or is no database; bring back a copy of it"
+    if "unable to open" in text:
+        return "store: the database's file is not at its place, or cannot be opened"
+    if "readonly" in text:
         return "store: the database's file cannot be opened for writing"
     return f"store: the database does not answer ({type(error.orig).__name__})"
-
-
-def _sqlite(url: str, busy_s: float) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": busy_s, "check_same_thread": False})
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions begin by ``_begin`` alone
-    with suppress(sqlite3.OperationalError):  # where another process is changing it this moment, it does it for both
-        connection.execute("PRAGMA journal_mode=WAL")
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    # A reader that becomes a writer later could find that it must begin again; so writers queue up at once.
-    reads = connection.get_execution_options().get(_READS)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -64,3 +64,18 @@ class Outages:
     def has_answered(self, store: StoreName) -> bool:
         """Whether it ever has: what was there and is not is away, and not yet to be made."""
         return store in self._seen
+
+    def of_code(self, code: str) -> Outage | None:
+        """The store that a problem of this code is of. A folder that is empty where a ledger was has not been
+        mounted."""
+        match code:
+            case "store_away":
+                return self.away("policies")
+            case "no_ledger" if not self.has_answered("ledger"):
+                return None
+            case "ledger_away" | "no_ledger":
+                return self.away("ledger")
+            case "redis_away":
+                return self.away("redis")
+            case _:
+                return None

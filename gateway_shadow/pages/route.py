@@ -15,7 +15,6 @@ from gateway_shadow.callers import Caller
 from gateway_shadow.login.entering import session_of
 from gateway_shadow.login.forms import TOKEN_FIELD, form_of, is_form
 from gateway_shadow.login.paths import quoted
-from gateway_shadow.pages.outages import Outage, Outages
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.parts import Parts, shared
 from gateway_shadow.problems import Problem, problem_of, title_of
@@ -55,7 +54,7 @@ async def _shown(request: Request, problem: Problem) -> Response:
     answer = await run_in_threadpool(
         show, request, parts, await caller_of(request, parts), "problem.html", problem.status_code,
         title=title_of(problem.status_code), problem=problem, typed=typed, request_id=str(request.state.request_id),
-        away=outage_of(parts.outages, problem),
+        away=parts.outages.of_code(problem.code),
     )  # fmt: skip
     answer.headers.update(problem.headers or {})
     return answer
@@ -64,21 +63,6 @@ async def _shown(request: Request, problem: Problem) -> Response:
 def here(request: Request) -> str:
     """The address that was asked for, without its host."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def outage_of(outages: Outages, problem: Problem) -> Outage | None:
-    """The store that a problem is of. A folder that is empty where a ledger was has not been mounted."""
-    match problem.code:
-        case "store_away":
-            return outages.away("policies")
-        case "no_ledger" if not outages.has_answered("ledger"):
-            return None
-        case "ledger_away" | "no_ledger":
-            return outages.away("ledger")
-        case "redis_away":
-            return outages.away("redis")
-        case _:
-            return None
 
 
 async def _typed(request: Request) -> dict[str, str]:

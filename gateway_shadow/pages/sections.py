@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from gateway_shadow.pages.outages import Outage, Outages, StoreName
-from gateway_shadow.pages.route import outage_of
 from gateway_shadow.problems import Problem
 from policy_store.errors import StoreAway
 
@@ -28,6 +27,6 @@ def section(outages: Outages, store: StoreName, read: Callable[[], T]) -> Sectio
     except Problem as error:
         if error.status_code not in (409, 503):
             raise
-        return Section(None, outage_of(outages, error), error.detail)
+        return Section(None, outages.of_code(error.code), error.detail)
     outages.answers(store)
     return Section(found)

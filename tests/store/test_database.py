@@ -42,8 +42,27 @@ def test_what_a_failing_statement_holds_is_not_told(store: Store) -> None:
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"not a database at all, however long this text may be" * 100)
-    with pytest.raises(StoreAway, match="does not answer"), Database(f"sqlite:///{tmp_path / 'store.db'}").begin():
+    with pytest.raises(StoreAway, match="is no database"), Database(f"sqlite:///{tmp_path / 'store.db'}").begin():
         pytest.fail("opened")
+
+
+def test_a_file_that_was_moved_away_is_neither_gone_on_with_nor_made_anew(tmp_path: Path) -> None:
+    file, hidden = tmp_path / "store.db", tmp_path / "elsewhere.db"
+    database = Database(f"sqlite:///{file}")
+    with database.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (number INTEGER)"))
+    file.rename(hidden)
+    for _ in range(2):
+        with pytest.raises(StoreAway, match="not at its place"), database.begin():
+            pytest.fail("opened")
+        with pytest.raises(StoreAway, match="not at its place"):
+            database.look()
+    assert not file.exists()
+    hidden.rename(file)
+    database.look()
+    with database.begin() as connection:
+        connection.execute(text("INSERT INTO kept VALUES (1)"))
+    database.close()
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError, BrokenPipeError])
