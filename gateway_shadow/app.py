@@ -46,6 +46,7 @@ from gateway_shadow.login.parts import login_of
 from gateway_shadow.looking import keep_looking
 from gateway_shadow.openapi import COMMON, document
 from gateway_shadow.pages.routes import PAGES
+from gateway_shadow.pages.warming import warm_pages
 from gateway_shadow.parts import Parts
 from gateway_shadow.privacy import manage_privacy, read_contents
 from gateway_shadow.privacy import sweeping as sweeping_contents
@@ -138,7 +139,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
     """The app, wired."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         stopping = asyncio.Event()
         wire = LoopWire(parts.writer, topics, asyncio.get_running_loop())
         names = {each: getattr(topics, each).name for each in get_args(TopicName)}
@@ -155,6 +156,7 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
             asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
             asyncio.create_task(StoreMetrics(parts.database, every_s_from_environment()).keep_looking()),
             asyncio.create_task(keep_looking(parts.outages, parts.database, parts.writer, parts.checker)),
+            asyncio.create_task(asyncio.to_thread(warm_pages, parts, app.openapi)),
             asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:

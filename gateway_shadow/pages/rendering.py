@@ -26,19 +26,19 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-_environment = Environment(
+TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
     trim_blocks=True, lstrip_blocks=True, auto_reload=False,
 )  # fmt: skip
-_environment.filters.update(
+TEMPLATES.filters.update(
     usd=words.usd, count=words.count, calls=words.calls, when=words.when, duration=words.duration, ago=words.ago
 )  # fmt: skip
-_environment.globals.update(asset=address_of, dones=DONES, is_here=is_here, percent=words.percent)
+TEMPLATES.globals.update(asset=address_of, dones=DONES, is_here=is_here, percent=words.percent)
 
 
 def render(template: str, **said: Any) -> Markup:
     """A part of a page."""
-    return Markup(_environment.get_template(template).render(**said))
+    return Markup(TEMPLATES.get_template(template).render(**said))
 
 
 def show(
@@ -46,5 +46,5 @@ def show(
 ) -> HTMLResponse:
     """The page. ``said``: what its template names."""
     frame = frame_of(request, parts, caller)
-    text = _environment.get_template(template).render(frame=frame, done=request.query_params.get("done", ""), **said)
+    text = TEMPLATES.get_template(template).render(frame=frame, done=request.query_params.get("done", ""), **said)
     return HTMLResponse(text, status, HEADERS)
