@@ -20,11 +20,8 @@ class Reason(NamedTuple):
         return self.page == page and re.match(self.command, command) is not None
 
 
-_PROCESSES = "starts a process of an installation; every test with servers starts it by the same name"
 _HOUR = "plays an hour or a day, for a minute or two, on servers of its own"
-_QUICK = "is what `spendgate quickstart` plays, which start.md runs"
 _CLUSTER = "needs a cluster; what it applies is checked against the schemas"
-_PEOPLE = "needs keys, people and content of its own"
 
 REASONS = (
     Reason("README.md", r"make demo", _HOUR, "tests/dev/test_runs.py"),
@@ -36,7 +33,6 @@ REASONS = (
     Reason("docs/kubernetes.md", r"kubectl|spendgate admin|openssl", _CLUSTER, "tests/dev/test_deploy.py"),
     Reason("docs/login.md", r"cat |export |spendgate login", "needs a provider", "tests/door/test_login.py"),
     Reason("docs/monitoring.md", r"prometheus", "goes on until it is stopped", "peers/test_monitoring.py"),
-    Reason("docs/privacy.md", r"spendgate|curl |echo |export ", _PEOPLE, "tests/door/test_privacy_commands.py"),
     Reason("docs/spark.md", r"", "needs PySpark", "peers/test_spark.py"),
     Reason("docs/verticals.md", r"make demo|spendgate demo", _HOUR, "peers/test_verticals.py"),
 )

@@ -140,7 +140,6 @@ def places(folder: Path, bootstrap: str, redis_url: str) -> dict[str, str]:
     """Of an installation in a folder, on these servers."""
     return {
         "/var/lib/spendgate": str(folder),
-        "/etc/spendgate": str(folder),
         "kafka:9092": bootstrap,
         "redis://redis:6379/0": redis_url,
         "8080": str(free_port()),
