@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from gateway_shadow.ledger.read_ledger import reading
 from gateway_shadow.pages.rendering import TEMPLATES
 from gateway_shadow.parts import Parts
 from gateway_shadow.problems import Problem
-from gateway_shadow.read_ledger import reading
 
 log = logging.getLogger(__name__)
 
