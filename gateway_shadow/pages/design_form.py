@@ -261,7 +261,7 @@ def _put_window(budget: Any, said: Mapping[str, str]) -> None:
     now = budget.get("window")
     defaults = {"timezone": "UTC"} if unit not in ("lifetime", "rolling") else {}
     if not isinstance(now, Mapping) or {**defaults, **now} != wanted:
-        budget["window"] = _flowing(wanted)
+        budget["window"] = _flowing(_noded(wanted))
 
 
 def _put(document: Any, name: str, text: str) -> None:

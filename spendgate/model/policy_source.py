@@ -31,7 +31,7 @@ from spendgate.model.policy_tree import Fault, TextError, Tree, read_trees
 MAX_BYTES = 1 << 20
 _TOO_LONG = Problem(START, "", f"expected at most {MAX_BYTES >> 20} MiB")
 
-_PARTS: dict[str, type[Document]] = {
+PARTS: dict[str, type[Document]] = {
     "": PolicyFile,
     "metadata": documents.Metadata,
     "spec": documents.Spec,
@@ -47,13 +47,14 @@ _PARTS: dict[str, type[Document]] = {
     "vendors": documents.NameLimit,
     "review": documents.Review,
     "when": documents.When,
+    "enforcement": documents.Enforcement,
     "tests": PolicyCase,
     "defaults": CaseCall,
     "events": CaseEvent,
     "because": CaseReason,
 }
 """The model that describes what stands under a field; a window's by its kind."""
-FIELD_NAMES = frozenset(name for part in _PARTS.values() for name in part.model_fields)
+FIELD_NAMES = frozenset(name for part in PARTS.values() for name in part.model_fields)
 
 _WORDS = {
     "missing": "required, and it is not there",
@@ -204,7 +205,7 @@ def _choices(error: ErrorDetails) -> Iterable[str]:
     loc = error["loc"]
     if error["type"] == "extra_forbidden":
         above = [part for part in loc[:-1] if isinstance(part, str)]
-        return _PARTS[above[-1] if above else ""].model_fields
+        return PARTS[above[-1] if above else ""].model_fields
     if error["type"] == "literal_error":
         words = _quoted(error["ctx"]["expected"])
         return words if len(words) > 1 else ()

@@ -1,15 +1,16 @@
 """Laws of reading policies: every problem is told with its place, and no value of the document ever is."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from spendgate.model.policy import Policy
 from spendgate.model.policy_problems import PolicyErrors, Problem
-from spendgate.model.policy_source import MAX_BYTES, check_bytes, check_text, read_policies, read_policy
+from spendgate.model.policy_source import MAX_BYTES, PARTS, check_bytes, check_text, read_policies, read_policy
 from tests.model.policies import documents
 
 HEAD = "apiVersion: spendgate/v1\nkind: Policy\nmetadata: {name: a}\n"
@@ -145,6 +146,7 @@ def test_what_a_person_gets_wrong_is_told_by_field(text: str, field: str, expect
         (SOUND.replace("deny", "dney"), "deny"),
         (SOUND.replace("boundary", "bondary"), "boundary"),
         (SOUND.replace("spec: {", "spec: {scope: {exclude: {worflow: [a]}}, "), "workflow"),
+        (SOUND.replace("spec: {", "spec: {enforcement: {fail_mod: closed}, "), "fail_mode"),
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calender: day}}}"), "calendar"),
         (in_rule("{budget: {cap_usd: '1', on_breach: deny, window: {calendar: dya}}}"), "day"),
         (
@@ -156,6 +158,26 @@ def test_what_a_person_gets_wrong_is_told_by_field(text: str, field: str, expect
 def test_one_problem_names_the_word_that_was_meant(text: str, near: str) -> None:
     (problem,) = problems_of(text)
     assert problem.nearest == near
+
+
+def test_every_part_of_a_policy_can_name_the_fields_it_knows() -> None:
+    seen: set[type[BaseModel]] = set()
+
+    def below(part: type[BaseModel]) -> None:
+        seen.add(part)
+        for field in part.model_fields.values():
+            for each in models_in(field.annotation) - seen:
+                below(each)
+
+    below(PARTS[""])
+    assert seen == set(PARTS.values())
+
+
+def models_in(annotation: Any) -> set[type[BaseModel]]:
+    """The models that a field may hold, however deep within unions and lists."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {found for each in get_args(annotation) for found in models_in(each)}
 
 
 def test_a_place_is_the_line_and_column_of_what_is_wrong() -> None:

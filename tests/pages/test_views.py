@@ -128,6 +128,13 @@ def test_whatever_is_typed_the_form_comes_back_with_it_or_with_an_error_at_its_f
     assert (looked.policy is None) == bool(looked.wrong)
 
 
+@pytest.mark.parametrize("typed", ["? a", ": a", "?a", "- a", "a: b", "{a", "a, b", "#a", "&a", "*a", "!a", "|", "'"])
+def test_what_yaml_reads_otherwise_is_quoted_wherever_it_is_typed(typed: str) -> None:
+    for name in said_of(TEXT):
+        if not name.endswith(".kind"):
+            assert form_of(text_of(TEXT, {**said_of(TEXT), name: typed})) is not None, name
+
+
 def test_an_error_stands_at_its_field_wherever_it_was_typed() -> None:
     for text in (TEXT.replace('"500"', '"much"'), TEXT.replace("Europe/Berlin", "Europe/Berlim")):
         (wrong,) = look(text).wrong
