@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from secrets import token_hex
 
@@ -68,7 +69,7 @@ def test_a_pages_commands_print_what_it_says_on_a_running_system(page: str, syst
 
 
 @pytest.fixture
-def installation(stack: Stack, tmp_path: Path) -> Iterator[Installation]:
+def installation(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     """What a page installs, on the broker of the run and a Redis of its own, which pages break."""
     (tmp_path / "redis").mkdir()
     redis = RedisProcess(tmp_path / "redis")
@@ -79,8 +80,10 @@ def installation(stack: Stack, tmp_path: Path) -> Iterator[Installation]:
     session = Session(
         tmp_path, environment_of(stack, redis, tmp_path, prefix), places(tmp_path, stack.bootstrap, redis.url), prefix
     )
+    monkeypatch.setenv("SPENDGATE_DEV_DIR", session.environment["SPENDGATE_DEV_DIR"])
     try:
-        yield Installation(session, redis)
+        with ExitStack() as exits:
+            yield Installation(session, redis, stack, exits)
     finally:
         session.close()
         redis.kill()

@@ -38,6 +38,16 @@ def run(facts: Facts) -> None:
 
 def _told(teller: Teller, facts: Facts, now: datetime) -> None:
     _explained(teller)
+    staging = until_proven(teller, facts, now)
+    altered(teller, staging, facts)
+    rebuilt(teller, staging, facts)
+    flipped(teller, staging, facts)
+    held(teller, staging, facts)
+    demoted(teller, staging, facts)
+
+
+def until_proven(teller: Teller, facts: Facts, now: datetime) -> str:
+    """The chapters up to a gate that is open; the staging's id."""
     ground = teller.ground
     ground.clock.set(before(now))
     ground.run("door", [UNDER_CLOCK, "gateway_shadow.app"], SPENDGATE_CHECK_S="5")
@@ -51,11 +61,7 @@ def _told(teller: Teller, facts: Facts, now: datetime) -> None:
     pace = {"SPENDGATE_RECONCILE_S": "2", "SPENDGATE_RECONCILE_COUNTERS_S": "1"}
     ground.run("reconciliation", ["agents.app", "reconciliation"], SPENDGATE_HTTP_PORT="", **pace)
     proven(teller, staging)
-    altered(teller, staging, facts)
-    rebuilt(teller, staging, facts)
-    flipped(teller, staging, facts)
-    held(teller, staging, facts)
-    demoted(teller, staging, facts)
+    return staging
 
 
 def _explained(teller: Teller) -> None:

@@ -5,11 +5,21 @@ and between them what happens there, ``<!-- here: ... -->``.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import StringIO
 from typing import NamedTuple
 
+from rich.console import Console
+
+from dev.demo_gate.facts import Facts
+from dev.demo_gate.ground import laid
+from dev.demo_gate.run import until_proven
+from dev.demo_gate.telling import Teller
 from dev.places import CHECKOUT
 from dev.redis_process import RedisProcess
+from dev.stack import Stack
 from tests.docs.pages import Block
 from tests.docs.session import Session
 from tests.live.waiting import until
@@ -79,6 +89,8 @@ class Installation:
 
     session: Session
     redis: RedisProcess
+    stack: Stack
+    exits: ExitStack
     names: Names = field(default_factory=Names)
     keys: dict[str, str] = field(default_factory=dict)
 
@@ -128,6 +140,7 @@ class Installation:
             "the door runs": self._door,
             "a worker runs": lambda: self._agent("worker", "assigned: 0,1,2,3,4,5,6,7"),
             "the ledger agents run": self._ledger_agents,
+            "two months of shadow are proven": self._proven,
             "the broker is new": self.session.renew_topics,
             "redis stops": self.redis.kill,
         }
@@ -140,6 +153,15 @@ class Installation:
         self.keys["cat"] = session.environment["SPENDGATE_API_KEY"] = _key_in(told)
         session.environment["SPENDGATE_URL"] = f"http://127.0.0.1:{session.places['8080']}"
         session.run("export SPENDGATE_STORE_KEYS=$(spendgate admin public-key)")
+
+    def _proven(self) -> None:
+        """The story of the gate, up to a gate that is open; commands are cat's from now on."""
+        ground = self.exits.enter_context(laid(self.stack))
+        said = Console(file=StringIO())
+        until_proven(Teller(said, ground), Facts(), datetime.now(UTC))
+        self.session.prefix = ground.environment["SPENDGATE_TOPIC_PREFIX"]
+        own = {"SPENDGATE_URL": ground.url, "SPENDGATE_API_KEY": ground.keys["cat"]}
+        self.session.environment |= {**ground.environment, **own}
 
     def _door(self) -> None:
         """A door, and keys for everybody."""

@@ -28,7 +28,6 @@ REASONS = (
     Reason("README.md", r"spendgate (decisions|policy|send)\b", "is typed beside a demo that waits", "tests/cli"),
     Reason("docs/enforcement.md", r"spendgate enforcement\b", "is walked in docs/runbooks", "tests/runbooks"),
     Reason("docs/faults.md", r"make faults", "takes minutes to hours, and breaks what it runs on", "tests/faults"),
-    Reason("docs/gate.md", r"spendgate|sed ", "needs two days of traffic", "tests/door/test_enforcement_commands.py"),
     Reason("docs/howto/opentelemetry.md", r"export OTEL_", "sets up somebody's own exporter"),
     Reason("docs/kubernetes.md", r"kubectl|spendgate admin|openssl", _CLUSTER, "tests/dev/test_deploy.py"),
     Reason("docs/login.md", r"cat |export |spendgate login", "needs a provider", "tests/door/test_login.py"),
