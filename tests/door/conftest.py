@@ -11,10 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import create_engine, text
 
 from content_store.schema import SCHEMA
 from content_store.store import ContentStore
 from dev.ports import free_port
+from dev.postgres_process import PostgresProcess
 from dev.stack import Stack
 from dev.trial.broker import Broker
 from policy_store import api_keys, tenants
@@ -156,6 +158,20 @@ def make(bootstrap: str, folder: Path) -> Door:
     database = Database(url)
     migrate(database)
     return Door(folder, broker, topics, prefix, database, url, make_key_file(folder / "store.pem"))
+
+
+def make_upon(server: PostgresProcess, bootstrap: str, folder: Path) -> Door:
+    """The same with a new database of a PostgreSQL for its store."""
+    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE door"))
+    engine.dispose()
+    made = make(bootstrap, folder)
+    made.database.close()
+    made.store_url = server.url("door")
+    made.database = Database(made.store_url)
+    migrate(made.database)
+    return made
 
 
 @pytest.fixture

@@ -7,14 +7,11 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
-from sqlalchemy import create_engine, text
 
 from dev.postgres_process import PostgresProcess, postgres_programs
 from dev.report import silent
 from dev.stack import Stack
-from policy_store.database import Database
-from policy_store.migrate import migrate
-from tests.door.conftest import Door, make
+from tests.door.conftest import Door, make_upon
 from tests.door.test_policies import NAME, YAML, draft, months, move
 from tests.live.waiting import until
 from tests.store.scenes import source
@@ -34,15 +31,7 @@ def server(postgres: PostgresProcess, new_directory: Callable[[], Path]) -> Iter
 @pytest.fixture
 def door(server: PostgresProcess, stack: Stack, tmp_path: Path) -> Iterator[Door]:
     """A door upon it, with history to simulate over."""
-    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE door"))
-    engine.dispose()
-    made = make(stack.bootstrap, tmp_path)
-    made.database.close()
-    made.store_url = server.url("door")
-    made.database = Database(made.store_url)
-    migrate(made.database)
+    made = make_upon(server, stack.bootstrap, tmp_path)
     months(made.ledger, 60)
     made.start()
     yield made

@@ -10,7 +10,6 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from dev.kafka_process import KafkaProcess
 from dev.postgres_process import PostgresProcess, postgres_programs
@@ -18,10 +17,8 @@ from dev.redis_process import RedisProcess, preferred_kind
 from dev.report import silent
 from dev.server import ServerProcess
 from gateway_shadow.pages.outages import MEANING, StoreName
-from policy_store.database import Database
-from policy_store.migrate import migrate
 from tests.door.browser import Browser
-from tests.door.conftest import Door, make
+from tests.door.conftest import Door, make_upon
 from tests.engine.scenes import log_of
 from tests.live.waiting import until
 from tests.pages.conftest import browser_of
@@ -120,15 +117,7 @@ def fragile(
 
 def door_upon(base: PostgresProcess, kafka: KafkaProcess, folder: Path) -> Door:
     """Not started yet; with a ledger."""
-    engine = create_engine(base.url(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE door"))
-    engine.dispose()
-    made = make(kafka.bootstrap, folder)
-    made.database.close()
-    made.store_url = base.url("door")
-    made.database = Database(made.store_url)
-    migrate(made.database)
+    made = make_upon(base, kafka.bootstrap, folder)
     log, decisions, _ = busy()
     write(made.ledger, log_of(*(record.body for record in log)), decisions)
     return made
