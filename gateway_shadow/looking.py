@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 
 from gateway_shadow.checks.checking import Checker
 from gateway_shadow.log_writer import LogWriter
-from gateway_shadow.pages.outages import Outages, StoreName
+from gateway_shadow.outages import Outages, StoreName
 from policy_store.database import Database
 from policy_store.errors import StoreAway
 from window_counters.protocol import StoreUnavailable, StoreUnfit

@@ -21,8 +21,8 @@ from gateway_shadow.live.consumer import Live
 from gateway_shadow.live.looks import Looks
 from gateway_shadow.log_writer import LogWriter
 from gateway_shadow.login.parts import Login
+from gateway_shadow.outages import Outages
 from gateway_shadow.pages.ledger_versions import Versions
-from gateway_shadow.pages.outages import Outages
 from gateway_shadow.pages.seen import Seen
 from gateway_shadow.pages.tallies import Tallies
 from gateway_shadow.privacy.office import Privacy

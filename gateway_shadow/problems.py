@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from gateway_shadow.pages.outages import Outage
+from gateway_shadow.outages import Outage
 from policy_store.errors import Exists, NotFound, Refused, Stale, StoreAway, StoreError
 from spendgate.model.text import echo_field
 

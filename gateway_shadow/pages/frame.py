@@ -10,8 +10,8 @@ from gateway_shadow.documents import instant
 from gateway_shadow.flags import manage_flags
 from gateway_shadow.flags.documents import Status
 from gateway_shadow.login.secrets import csrf_token
+from gateway_shadow.outages import Outage
 from gateway_shadow.pages.navigation import Group, groups_for
-from gateway_shadow.pages.outages import Outage
 from gateway_shadow.parts import Parts
 from policy_store.errors import StoreAway
 

@@ -8,8 +8,8 @@ from gateway_shadow import manage_stagings
 from gateway_shadow.auth import Caller, Reader
 from gateway_shadow.documents import StagingDocument, instant
 from gateway_shadow.ledger.read_ledger import reading
+from gateway_shadow.outages import Outage
 from gateway_shadow.pages.health_view import Health, health
-from gateway_shadow.pages.outages import Outage
 from gateway_shadow.pages.overview_view import OverviewView, overview
 from gateway_shadow.pages.rendering import show
 from gateway_shadow.pages.route import pages_router

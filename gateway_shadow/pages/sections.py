@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from gateway_shadow.pages.outages import Outage, Outages, StoreName
+from gateway_shadow.outages import Outage, Outages, StoreName
 from gateway_shadow.problems import Problem
 from policy_store.errors import StoreAway
 

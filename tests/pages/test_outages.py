@@ -16,7 +16,7 @@ from dev.postgres_process import PostgresProcess, postgres_programs
 from dev.redis_process import RedisProcess, preferred_kind
 from dev.report import silent
 from dev.server import ServerProcess
-from gateway_shadow.pages.outages import MEANING, StoreName
+from gateway_shadow.outages import MEANING, StoreName
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make_upon
 from tests.engine.scenes import log_of

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from dev.stack import Stack
-from gateway_shadow.pages.outages import MEANING
+from gateway_shadow.outages import MEANING
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make
 from tests.engine.scenes import TENANT
