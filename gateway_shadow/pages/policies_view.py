@@ -65,11 +65,7 @@ def steps(latest: VersionDocument, stagings: Sequence[StagingDocument], *, one_p
     simulated = latest.state == "simulated"
     return [
         Step("a draft is saved", f"Version {latest.number} by {latest.author}.", is_done=True),
-        Step(
-            "it is simulated over what was recorded",
-            _evidence(simulated=simulated, asked=asked),
-            simulated or asked,
-        ),
+        _evidence(simulated=simulated, asked=asked),
         Step("it is submitted", "An editor asks for it to be staged.", asked),
         Step(
             "somebody else approves it",
@@ -80,12 +76,13 @@ def steps(latest: VersionDocument, stagings: Sequence[StagingDocument], *, one_p
     ]  # fmt: skip
 
 
-def _evidence(*, simulated: bool, asked: bool) -> str:
-    if simulated:
-        return "Over at least one full window."
-    if asked:
-        return "It was not; who submitted it has said why."
-    return "An editor simulates it here, over all that was recorded; or submits it with a reason why not."
+def _evidence(*, simulated: bool, asked: bool) -> Step:
+    if asked and not simulated:
+        return Step("it is submitted without a simulation", "Who submitted it has said why.", is_done=True)
+    words = "An editor simulates it here, over all that was recorded; or submits it with a reason why not."
+    return Step(
+        "it is simulated over what was recorded", "Over at least one full window." if simulated else words, simulated
+    )
 
 
 def can_submit(latest: VersionDocument, stagings: Sequence[StagingDocument]) -> bool:
@@ -129,14 +126,13 @@ def _rule(rule: dict[str, Any]) -> str:
             per = f"for each {', '.join(said['per'])}" if said["per"] else "for all together"
             warns = ", ".join(f"{each} %" for each in said["warn_at_percent"])
             warned = f", a warning at {warns}" if warns else ""
-            return f"at most ${said['cap_usd']} {_window(said['window'])} {per}{warned}; over it: {said['on_breach']}."
+            cap = f"{_dollars(said['cap_usd'])} {_window(said['window'])}"
+            return f"at most {cap} {per}{warned}; over it: {said['on_breach']}."
         case "boundary":
-            limits = "; ".join(
-                f"{name.replace('_', ' ')} {_plain(value)}" for name, value in said.items() if name != "on_breach"
-            )
+            limits = "; ".join(_field(name, value) for name, value in said.items() if name != "on_breach")
             return f"a call's {limits}; beyond that: {said['on_breach']}."
         case _:
-            when = " and ".join(f"{name.replace('_', ' ')} {_plain(value)}" for name, value in said["when"].items())
+            when = " and ".join(_field(name, value) for name, value in said["when"].items())
             who = said.get("reviewers") or "somebody"
             return f"{who} should look where {when}" + (f", within {said['expires']}." if "expires" in said else ".")
 
@@ -145,6 +141,18 @@ def _window(window: dict[str, Any]) -> str:
     if "rolling" in window:
         return f"in any {window['rolling']}"
     return "in all" if "lifetime" in window else f"a {window['calendar']} ({window['timezone']})"
+
+
+def _field(name: str, value: Any) -> str:
+    if "_usd" in name:
+        return f"{name.replace('_usd', '').replace('_', ' ')} {_dollars(value)}"
+    return f"{name.replace('_', ' ')} {_plain(value)}"
+
+
+def _dollars(text: str) -> str:
+    """Exact, for it is what the policy says: at least two decimals, and all that there are."""
+    whole, _, decimals = text.partition(".")
+    return f"${int(whole):,}.{decimals:0<2}"
 
 
 def _plain(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Laws of what pages say, without a server."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from gateway_shadow.pages import words
+from gateway_shadow.documents import StagingDocument, VersionDocument
+from gateway_shadow.pages import policies_view, words
 from gateway_shadow.pages.design_form import FRESH, form_of, text_of, with_rule, without_rule
 from gateway_shadow.pages.design_view import caps_around, look, names_of, said_by
 from gateway_shadow.pages.ledger_versions import KEPT_S, Read, Versions
@@ -22,6 +24,7 @@ from gateway_shadow.pages.overview_view import overview
 from gateway_shadow.pages.simulation_view import calendar
 from gateway_shadow.pages.tally import COLUMNS, SAMPLES, Tally, pace_nano_usd_an_hour
 from spendgate.model.event import SCOPE_FIELDS
+from spendgate.model.money import parse_usd
 from spendgate.model.policy import Policy
 from spendgate.model.policy_merge import canonical, merge_policies
 from tests.model.policies import documents
@@ -175,6 +178,22 @@ def test_dollars_are_cut_and_never_rounded_up(nano_usd: int) -> None:
     assert abs(shown) <= abs(exact)
     assert abs(exact - shown) < Decimal("0.01")
     assert (shown == 0) == (nano_usd == 0)
+
+
+@given(st.integers(1, 2**62 - 1))
+def test_a_policy_in_words_says_its_cap_exactly(cap_nano_usd: int) -> None:
+    policy = look(TEXT.replace('"500"', f'"{Decimal(cap_nano_usd).scaleb(-9):f}"')).policy
+    assert policy is not None
+    (said,) = re.findall(r"at most \$([0-9,]+\.[0-9]{2,9}) ", policies_view.words(policy)[1])
+    assert parse_usd(said.replace(",", "")) == cap_nano_usd
+
+
+def test_a_policy_that_was_submitted_without_a_simulation_is_not_said_to_have_one() -> None:
+    version = VersionDocument.model_construct(hash="h", number=1, author="eda", state="draft")
+    asked = StagingDocument.model_construct(hash="h", state="submitted", decided_by=None)
+    told = policies_view.steps(version, [asked], one_person=False)[1]
+    assert told.is_done
+    assert "without a simulation" in told.what
 
 
 @given(st.integers(0, 10**9))
