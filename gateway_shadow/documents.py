@@ -80,8 +80,7 @@ class _Answer(BaseModel):
     @classmethod
     def _from(cls, found: NamedTuple, **others: Any) -> Self:
         """The answer for what the store has: its fields of the same names, and ``others``."""
-        same = {name: getattr(found, name) for name in cls.model_fields.keys() & set(found._fields)}
-        return cls(**{**same, **others})
+        return cls(**{**same(cls, found), **others})
 
 
 class VersionDocument(_Answer):

@@ -1,13 +1,13 @@
 """What alerts and their targets carry over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway_shadow import time_cursors
 from gateway_shadow.alerting.addresses import MAX_URL_CHARS
-from gateway_shadow.documents import instant
+from gateway_shadow.documents import instant, same
 from policy_store.alert_deliveries import Delivery, State
 from policy_store.alert_targets import Target, TargetKind
 from policy_store.alerts import After, Alert
@@ -156,9 +156,8 @@ class AlertDocument(BaseModel):
     @classmethod
     def of(cls, found: Alert, deliveries: list[Delivery]) -> Self:
         """The answer for an alert."""
-        same: dict[str, Any] = {name: getattr(found, name) for name in cls.model_fields.keys() & set(found._fields)}
         return cls(
-            **same, at=instant(found.at_ms), window_start=instant(found.window_start_ms),
+            **same(cls, found), at=instant(found.at_ms), window_start=instant(found.window_start_ms),
             window_end=instant(found.window_end_ms), event_time=instant(found.event_ms),
             deliveries=[DeliveryDocument.of(each) for each in deliveries],
         )  # fmt: skip

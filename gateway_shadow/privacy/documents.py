@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from gateway_shadow.documents import Name, Words, instant
+from gateway_shadow.documents import Body, Name, Words, instant
 from policy_store.gateway_keys import GatewayKey
 from policy_store.privacy import Privacy
 from policy_store.tenant_secrets import Purpose, TenantSecret
@@ -13,31 +13,27 @@ from spendgate.model.event import PrivacyMode
 from spendgate.model.privacy_settings import PrivacySettings
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class NewPrivacy(_Request):
+class NewPrivacy(Body):
     """All privacy settings of a tenant, and why they are so."""
 
     settings: PrivacySettings
     why: Words
 
 
-class Reason(_Request):
+class Reason(Body):
     """Why something is done."""
 
     why: Words
 
 
-class SecretRotation(_Request):
+class SecretRotation(Body):
     """Which secret key is replaced, and why."""
 
     purpose: Purpose = "fingerprint"
     why: Words
 
 
-class NewGatewayKey(_Request):
+class NewGatewayKey(Body):
     """A gateway's public key: base64 of the 32 bytes of an Ed25519 key."""
 
     name: Name
@@ -45,7 +41,7 @@ class NewGatewayKey(_Request):
     why: Words | None = None
 
 
-class CallReference(_Request):
+class CallReference(Body):
     """A call, by what names it."""
 
     source: Name
@@ -53,7 +49,7 @@ class CallReference(_Request):
     why: Words
 
 
-class Erasure(_Request):
+class Erasure(Body):
     """What is to be erased: the content of one call (``source`` and ``id``), or with ``all`` everything."""
 
     source: Name | None = None
@@ -68,7 +64,7 @@ class Erasure(_Request):
         return not any(named) if self.all else all(named)
 
 
-class Comparison(_Request):
+class Comparison(Body):
     """Content whose fingerprints are wanted, exactly as it was sent: text, or any other JSON."""
 
     content: Any

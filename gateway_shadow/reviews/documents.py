@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from gateway_shadow import time_cursors
-from gateway_shadow.documents import Words, instant
+from gateway_shadow.documents import Body, Words, instant, same
 from policy_store.asked_reviews import Review, State
 from policy_store.reviews import WAITING, After, lapses_ms
 from spendgate.model.review import Outcome
@@ -14,18 +14,14 @@ from spendgate.model.review import Outcome
 _OUTCOMES: dict[State, Outcome] = {"approved": "approve", "refused": "refuse"}
 
 
-class Note(BaseModel):
+class Note(Body):
     """What whoever answers has to say."""
-
-    model_config = ConfigDict(extra="forbid")
 
     note: Words | None = None
 
 
-class Refusal(BaseModel):
+class Refusal(Body):
     """Why a review is refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
     note: Words
 
@@ -65,7 +61,6 @@ class ReviewDocument(BaseModel):
     @classmethod
     def of(cls, found: Review, now_ms: int) -> Self:
         """The answer for a review. ``age_s``: from the asking to its end, or to now."""
-        same = {name: getattr(found, name) for name in cls.model_fields.keys() & set(found._fields)}
         told = {
             "outcome": found.on_expiry if found.state == "expired" else _OUTCOMES.get(found.state),
             "words": found.words.splitlines(),
@@ -76,7 +71,7 @@ class ReviewDocument(BaseModel):
             "claimed_at": instant(found.claimed_ms), "claim_lapses_at": instant(lapses_ms(found)),
             "decided_at": instant(found.decided_ms), "possible": _possible(found.state),
         }  # fmt: skip
-        return cls(**{**same, **told})
+        return cls(**{**same(cls, found), **told})
 
 
 class ReviewPage(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field
 
-from gateway_shadow.documents import instant
+from gateway_shadow.documents import instant, same
 from policy_store.jobs import Job, JobState
 
 
@@ -42,11 +42,11 @@ class JobDocument(BaseModel):
     @classmethod
     def of(cls, found: Job) -> Self:
         """The answer for a job."""
-        same = {name: getattr(found, name) for name in cls.model_fields.keys() & set(found._fields)}
         facts = json.loads(found.facts or "{}")
         return cls(**{
-            **same, "options": json.loads(found.options), "stored": found.is_stored, "progress": _progress(found),
-            "created_at": instant(found.created_ms), "started_at": instant(found.started_ms),
+            **same(cls, found), "options": json.loads(found.options), "stored": found.is_stored,
+            "progress": _progress(found), "created_at": instant(found.created_ms),
+            "started_at": instant(found.started_ms),
             "ended_at": instant(found.ended_ms), "from_": instant(facts.get("from_ms")),
             "to": instant(facts.get("to_ms")), "full_windows": facts.get("full_windows"),
         })  # fmt: skip

@@ -62,7 +62,7 @@ class Session:
             own["SPENDGATE_HTTP_PORT"] = self.places["8080"]
         with log.open("wb") as sink:
             process = subprocess.Popen(
-                ["bash", "-c", f"{_last(self._here(command))}"], cwd=self.folder, stdin=subprocess.DEVNULL,
+                ["bash", "-c", _last(self._here(command))], cwd=self.folder, stdin=subprocess.DEVNULL,
                 env=self._whole({**own, **more}), stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         self._processes.append((process, log))
