@@ -151,7 +151,7 @@ class EnforcementAgent:
         if beat.is_fenced:
             self._lose(partition, FENCED)
             return
-        if beat.why:
+        if beat.why and beat.now_ms < beat.safe_from_ms:
             self._doubt(partition, beat)
         applied = -1 if beat.mark is None else beat.mark.offset
         if end is not None and applied + 1 >= end.offset:
@@ -212,7 +212,7 @@ class EnforcementAgent:
     async def _looked_up(self, partition: _Partition) -> _Found:
         """What the flag says is to be enforced of the partition's tenants, and the log has made enforced; what of that
         was certified under other settings than those in force is off."""
-        said = [each for each in self.flag.enforced() if self._is_of(partition, each.tenant)]
+        said = self._on(partition)
         tenants, found = list(dict.fromkeys(each.tenant for each in said)), _Found({}, {})
         if not tenants:
             return found
@@ -227,6 +227,10 @@ class EnforcementAgent:
             else:
                 found.off[Place(each.tenant, each.staging)] = "certificate_other_settings"
         return found
+
+    def _on(self, partition: _Partition) -> list[Enforced]:
+        """What the flag says is to be enforced of the partition's tenants."""
+        return [each for each in self.flag.enforced() if self._is_of(partition, each.tenant)]
 
     def _is_of(self, partition: _Partition, tenant: str) -> bool:
         return partition_of(tenant.encode(), self.events.partitions) == partition.id.partition
@@ -250,12 +254,15 @@ class EnforcementAgent:
         self.teller.tell([self._told("lost", each, why) for each in lost.values()])
 
     def _doubt(self, partition: _Partition, beat: Beat) -> None:
-        if partition.held:
+        """Tell it of all that is on, held or not: what was lost a moment before, or granted by an earlier agent, has
+        reservations, too."""
+        doubted = {Place(each.tenant, each.staging): each for each in self._on(partition)} | partition.held
+        if doubted:
             log.warning(
                 "partition %d: reservations may have been lost (%s): enforced checks follow their fail mode for %d s",
                 partition.id.partition, beat.why, (beat.safe_from_ms - beat.now_ms) // 1000,
             )  # fmt: skip
-        self.teller.tell([self._told("doubted", each, beat.why) for each in partition.held.values()])
+        self.teller.tell([self._told("doubted", each, beat.why) for each in doubted.values()])
 
     def _told(self, kind: EnforcementKind, each: Enforced, why: str | None = None, **said: Any) -> Enforcement:
         metrics.CHANGES.labels(kind).inc()
