@@ -110,10 +110,10 @@ def test_a_page_is_not_in_the_document_of_the_api(house: Door) -> None:
 
 
 def test_every_asset_is_ours_small_and_kept(house: Door, browsers: dict[Role, Browser]) -> None:
-    page = browsers["viewer"].get("/shadow")
-    total = len(page.content)
-    for name in ("page.css", "page.js", "shadow.js", "mark.svg"):
-        address = assets.address_of(name)
+    page = browsers["editor"].get("/design")
+    total, addresses = len(page.content), set(re.findall(r'"(/assets/[^"]+)"', page.text))
+    assert len(addresses) == 8
+    for address in addresses:
         answer = httpx.get(house.url + address)
         assert (answer.status_code, "immutable" in answer.headers["cache-control"]) == (200, True)
         total += len(answer.content)

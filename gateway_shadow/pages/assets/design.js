@@ -2,14 +2,28 @@
 // and what the policy would have done. The page does the same by its buttons without this.
 "use strict";
 {
-  const form = document.getElementById("design"), fields = document.getElementById("fields"), yaml = document.getElementById("yaml");
-  const simulation = document.getElementById("simulation"), wrongs = document.getElementById("textwrong");
-  const shown = form.elements.shown, last = form.elements.last;
-  let is_looking = false, waits = null, timer = 0, typed = 0, pause = 0, drawn = "", is_drawing = false, next = null;
+  const byId = (id) => document.getElementById(id);
+  const form = byId("design");
+  const fields = byId("fields");
+  const yaml = byId("yaml");
+  const simulation = byId("simulation");
+  const glance = byId("glance");
+  const wrongs = byId("textwrong");
+  const shown = form.elements.shown;
+  const last = form.elements.last;
 
   // What is typed is looked at soon; it is simulated once one stops typing, so that the last key need not wait for a
   // simulation of the one before.
-  const LOOK_MS = 150, PAUSE_MS = 300;
+  const LOOK_MS = 150;
+  const PAUSE_MS = 300;
+  let is_looking = false;
+  let waits = null;
+  let timer = 0;
+  let typed = 0;
+  let pause = 0;
+  let drawn = "";
+  let is_drawing = false;
+  let next = null;
 
   const post = (path, act) => {
     const said = new URLSearchParams(new FormData(form));
@@ -32,34 +46,60 @@
     const said = wrong.length ? list : fine;
     if (wrongs.textContent.trim() !== said.textContent.trim()) wrongs.replaceChildren(said);
     for (const each of fields.querySelectorAll("[name]")) {
-      const found = wrong.filter((one) => one.at === each.name), place = document.getElementById(`w-${each.name}`);
+      const found = wrong.filter((one) => one.at === each.name);
+      const place = byId(`w-${each.name}`);
       if (!place) continue;
-      if (found.length) each.setAttribute("aria-invalid", "true"); else each.removeAttribute("aria-invalid");
-      place.replaceChildren(...found.map((one) => { const made = document.createElement("span"); made.className = "wrong"; made.textContent = one.words; return made; }));
+      if (found.length) each.setAttribute("aria-invalid", "true");
+      else each.removeAttribute("aria-invalid");
+      place.replaceChildren(
+        ...found.map((one) => {
+          const made = document.createElement("span");
+          made.className = "wrong";
+          made.textContent = one.words;
+          return made;
+        }),
+      );
     }
   }
 
   // One question at a time; what is typed meanwhile is asked next.
   async function look(act) {
-    if (is_looking) { waits = act; return; }
+    if (is_looking) {
+      waits = act;
+      return;
+    }
     is_looking = true;
-    const source = last.value, before = yaml.value;
+    const source = last.value;
+    const before = yaml.value;
     try {
       const answer = await post("/design-look", act);
-      if (answer.redirected || answer.status === 401 || answer.status === 403) { wrongs.textContent = "The session is over: sign in again in another tab. What you typed is kept."; return; }
+      if (answer.redirected || answer.status === 401 || answer.status === 403) {
+        wrongs.textContent = "The session is over: sign in again in another tab. What you typed is kept.";
+        return;
+      }
       if (!answer.ok) return;
       const said = await answer.json();
       const has_more = waits !== null;
       if (source === "yaml" || act) {
-        if (!has_more || act) { fields.replaceChildren(...part(said.html).childNodes); if (yaml.value === before || act) yaml.value = said.yaml; }
+        if (!has_more || act) {
+          fields.replaceChildren(...part(said.html).childNodes);
+          if (yaml.value === before || act) yaml.value = said.yaml;
+        }
       } else if (yaml.value === before) yaml.value = said.yaml;
       shown.value = said.yaml;
       tell(said.wrong);
       clearTimeout(pause);
-      if (!said.wrong.length) pause = setTimeout(draw, Math.max(0, PAUSE_MS - (performance.now() - typed)), said.yaml, "simulate");
-    } catch { wrongs.textContent = "The door does not answer; what you typed is kept."; } finally {
+      if (!said.wrong.length)
+        pause = setTimeout(draw, Math.max(0, PAUSE_MS - (performance.now() - typed)), said.yaml, "simulate");
+    } catch {
+      wrongs.textContent = "The door does not answer; what you typed is kept.";
+    } finally {
       is_looking = false;
-      if (waits !== null) { const next = waits; waits = null; look(next); }
+      if (waits !== null) {
+        const next = waits;
+        waits = null;
+        look(next);
+      }
     }
   }
 
@@ -67,9 +107,12 @@
   async function draw(text, act) {
     if (text === drawn && act === "simulate") return;
     drawn = text;
-    simulation.classList.add("old");
+    for (const each of [simulation, glance]) each.classList.add("old");
     simulation.setAttribute("aria-busy", "true");
-    if (is_drawing) { next = next === "suggest" ? next : act; return; }
+    if (is_drawing) {
+      next = next === "suggest" ? next : act;
+      return;
+    }
     is_drawing = true;
     try {
       const answer = await post("/design-simulation", act);
@@ -80,12 +123,30 @@
       simulation.replaceChildren(...found.childNodes);
       localise(simulation);
       handle();
-      if (held) document.getElementById("caphandle")?.focus();
-      if (next === null) { simulation.classList.remove("old"); simulation.removeAttribute("aria-busy"); }
-    } catch { /* the door does not answer: what is shown is grey */ } finally {
+      sum();
+      if (held) byId("caphandle")?.focus();
+      if (next === null) {
+        for (const each of [simulation, glance]) each.classList.remove("old");
+        simulation.removeAttribute("aria-busy");
+      }
+    } catch {
+      /* the door does not answer: what is shown is grey */
+    } finally {
       is_drawing = false;
-      if (next !== null) { const now = next; next = null; drawn = ""; draw(yaml.value, now); }
+      if (next !== null) {
+        const now = next;
+        next = null;
+        drawn = "";
+        draw(yaml.value, now);
+      }
     }
+  }
+
+  // The sum of it stands beside the form, in sight while one types.
+  function sum() {
+    const found = simulation.querySelector(".glance");
+    glance.hidden = !found;
+    glance.replaceChildren(...(found?.cloneNode(true).childNodes ?? []));
   }
 
   function put(rule, cap) {
@@ -97,18 +158,29 @@
   }
 
   function handle() {
-    const range = document.getElementById("caphandle");
+    const range = byId("caphandle");
     if (range) {
-      const caps = range.dataset.caps.split(" "), output = range.previousElementSibling.querySelector("output");
-      const say = () => { output.textContent = `$${caps[range.value]}`; range.setAttribute("aria-valuetext", `${caps[range.value]} dollars`); };
+      const [caps, denied, lost] = ["caps", "denied", "lost"].map((name) => range.dataset[name].split(" "));
+      const output = range.previousElementSibling.querySelector("output");
+      const say = () => {
+        const at = range.value;
+        output.textContent = `$${caps[at]}: ${denied[at]} denied, ${lost[at]} accepted results lost`;
+        range.setAttribute("aria-valuetext", output.textContent);
+      };
       range.value = Math.max(0, caps.indexOf(range.dataset.now));
       range.parentElement.hidden = false;
       say();
-      range.addEventListener("input", (event) => { event.stopPropagation(); say(); });
+      range.addEventListener("input", (event) => {
+        event.stopPropagation();
+        say();
+      });
       range.addEventListener("change", () => put(range.dataset.rule, caps[range.value]));
     }
     const take = simulation.querySelector(".takecap");
-    if (take) { take.hidden = false; take.addEventListener("click", () => put(take.parentElement.dataset.rule, take.parentElement.dataset.cap)); }
+    if (take) {
+      take.hidden = false;
+      take.addEventListener("click", () => put(take.parentElement.dataset.rule, take.parentElement.dataset.cap));
+    }
   }
 
   form.addEventListener("input", (event) => {
@@ -121,8 +193,14 @@
   });
   form.addEventListener("click", (event) => {
     const act = event.target.closest("button[name=act]")?.value ?? "";
-    if (/^(add|remove):/.test(act)) { event.preventDefault(); look(act); }
-    if (act === "suggest" || act === "simulate") { event.preventDefault(); draw(yaml.value, act === "suggest" ? "suggest" : "simulate "); }
+    if (/^(add|remove):/.test(act)) {
+      event.preventDefault();
+      look(act);
+    }
+    if (act === "suggest" || act === "simulate") {
+      event.preventDefault();
+      draw(yaml.value, act === "suggest" ? "suggest" : "simulate ");
+    }
   });
 
   // Lists complete from values that calls have really had.
@@ -130,15 +208,35 @@
   form.addEventListener("focusin", async (event) => {
     const name = event.target.dataset?.seen;
     if (!name) return;
-    known ??= fetch("/design-seen").then((answer) => answer.ok ? answer.json() : {}).catch(() => ({}));
-    const values = (await known)[name] ?? [], list = document.getElementById(`seen-${name}`), field = event.target;
+    known ??= fetch("/design-seen")
+      .then((answer) => (answer.ok ? answer.json() : {}))
+      .catch(() => ({}));
+    const values = (await known)[name] ?? [];
+    const list = byId(`seen-${name}`);
+    const field = event.target;
     const fill = () => {
-      const typed = field.value.split(","), before = typed.slice(0, -1).map((each) => each.trim()).filter(Boolean);
-      list.replaceChildren(...values.filter((each) => !before.includes(each)).map((each) => { const made = document.createElement("option"); made.value = [...before, each].join(", "); return made; }));
+      const typed = field.value.split(",");
+      const before = typed
+        .slice(0, -1)
+        .map((each) => each.trim())
+        .filter(Boolean);
+      list.replaceChildren(
+        ...values
+          .filter((each) => !before.includes(each))
+          .map((each) => {
+            const made = document.createElement("option");
+            made.value = [...before, each].join(", ");
+            return made;
+          }),
+      );
     };
     fill();
-    if (!field.dataset.fills) { field.dataset.fills = "1"; field.addEventListener("input", fill); }
+    if (!field.dataset.fills) {
+      field.dataset.fills = "1";
+      field.addEventListener("input", fill);
+    }
   });
   handle();
-  if (!wrongs.querySelector(".wronglist") && !document.querySelector("#simulation .tiles")) draw(yaml.value, "simulate");
+  if (!wrongs.querySelector(".wronglist") && !document.querySelector("#simulation .tiles"))
+    draw(yaml.value, "simulate");
 }

@@ -1,35 +1,61 @@
 // Decisions as they happen: server-sent events of the API, put in as text.
 "use strict";
 {
-  const live = document.getElementById("live"), rows = live?.querySelector(".rows"), MOST = 300;
+  const live = document.getElementById("live");
+  const rows = live?.querySelector(".rows");
+  const MOST = 300;
   if (rows && live.dataset.first) {
-    const bar = live.querySelector(".livebar"), state = live.querySelector(".livestate"), find = live.querySelector(".find");
-    const pause = live.querySelector(".pause"), marks = document.getElementById("marks").content;
-    const wanted = live.dataset, held = [], WORST = { deny: 3, review: 2, warn: 1, approve: 0 };
-    let is_paused = false, come = 0, missed = 0, words = "Connecting …";
+    const bar = live.querySelector(".livebar");
+    const state = live.querySelector(".livestate");
+    const find = live.querySelector(".find");
+    const pause = live.querySelector(".pause");
+    const marks = document.getElementById("marks").content;
+    const wanted = live.dataset;
+    const held = [];
+    const WORST = { deny: 3, review: 2, warn: 1, approve: 0 };
+    let is_paused = false;
+    let come = 0;
+    let missed = 0;
+    let words = "Connecting …";
     bar.hidden = false;
 
     const usd = (nano) => {
       if (nano === undefined || nano === null) return "–";
-      const dollars = nano / 1e9, small = Math.abs(dollars) < 1 && dollars !== 0;
-      return "$" + dollars.toLocaleString("en", small ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+      const dollars = nano / 1e9;
+      const small = Math.abs(dollars) < 1 && dollars !== 0;
+      return (
+        "$" +
+        dollars.toLocaleString(
+          "en",
+          small ? { maximumSignificantDigits: 2 } : { minimumFractionDigits: 2, maximumFractionDigits: 2 },
+        )
+      );
     };
     const told = (decision) => {
       const reasons = [...(decision.reasons ?? [])].sort((a, b) => WORST[b.verdict] - WORST[a.verdict]);
       const loud = reasons.filter((each) => each.verdict !== "approve");
-      const said = (loud.length ? loud : reasons.slice(0, 1)).map((each) => `${each.policy}: ${each.code.replaceAll("_", " ")}`);
+      const said = (loud.length ? loud : reasons.slice(0, 1)).map(
+        (each) => `${each.policy}: ${each.code.replaceAll("_", " ")}`,
+      );
       return [...new Set(said)].join("; ") || (decision.judged.rules ? "all rules approve" : "no policy looks at it");
     };
-    const cell = (kind, text) => { const made = document.createElement(kind); made.append(text); return made; };
+    const cell = (kind, text) => {
+      const made = document.createElement(kind);
+      made.append(text);
+      return made;
+    };
     const time = (text) => {
-      const made = document.createElement("time"), at = new Date(text);
+      const made = document.createElement("time");
+      const at = new Date(text);
       made.dateTime = text;
       made.title = at.toISOString().replace("T", " ").slice(0, 19) + " UTC";
       made.textContent = zone.format(at);
       return made;
     };
     const row = (decision) => {
-      const made = document.createElement("tr"), link = document.createElement("a"), call = cell("th", link);
+      const made = document.createElement("tr");
+      const link = document.createElement("a");
+      const call = cell("th", link);
       call.scope = "row";
       link.href = `/shadow/story?${new URLSearchParams({ source: decision.source, id: decision.event_id })}`;
       link.textContent = decision.event_id;
@@ -43,10 +69,14 @@
       made.append(cell("td", time(decision.event_time)), cell("td", mark), call, cost, cell("td", told(decision)));
       return made;
     };
-    const fits = (each) => { each.hidden = !each.textContent.toLowerCase().includes(find.value.trim().toLowerCase()); };
+    const fits = (each) => {
+      each.hidden = !each.textContent.toLowerCase().includes(find.value.trim().toLowerCase());
+    };
     const tell = () => {
       const left_out = missed ? `; ${missed} left out, for they came faster than can be shown` : "";
-      state.textContent = is_paused ? `Paused; ${held.length} wait` : `${words}${come ? `; ${come} since this page was opened` : ""}${left_out}`;
+      state.textContent = is_paused
+        ? `Paused; ${held.length} wait`
+        : `${words}${come ? `; ${come} since this page was opened` : ""}${left_out}`;
     };
     const put = (decision) => {
       const made = row(decision);
@@ -55,23 +85,48 @@
       while (rows.children.length > MOST) rows.lastElementChild.remove();
       live.querySelector(".none")?.remove();
     };
-    const is_wanted = (each) => (!wanted.source || each.source === wanted.source) && (!wanted.eventId || each.event_id === wanted.eventId)
-      && (!wanted.code || (each.reasons ?? []).some((reason) => reason.code === wanted.code && (!wanted.policy || reason.policy === wanted.policy)));
+    const is_wanted = (each) =>
+      (!wanted.source || each.source === wanted.source) &&
+      (!wanted.eventId || each.event_id === wanted.eventId) &&
+      (!wanted.code ||
+        (each.reasons ?? []).some(
+          (reason) => reason.code === wanted.code && (!wanted.policy || reason.policy === wanted.policy),
+        ));
 
     const asked = new URLSearchParams({ at_most: "10" }); // more in a second nobody can read
     for (const name of ["verdict", "policy"]) if (wanted[name]) asked.set(name, wanted[name]);
     const stream = new EventSource(`/v1/decisions/live?${asked}`);
-    stream.addEventListener("begun", () => { words = "Live"; tell(); });
-    stream.addEventListener("gap", (event) => { missed += JSON.parse(event.data).missed; tell(); });
+    stream.addEventListener("begun", () => {
+      words = "Live";
+      tell();
+    });
+    stream.addEventListener("gap", (event) => {
+      missed += JSON.parse(event.data).missed;
+      tell();
+    });
     stream.addEventListener("decision", (event) => {
       const decision = JSON.parse(event.data);
       if (!is_wanted(decision)) return;
       come += 1;
-      if (is_paused) { held.push(decision); if (held.length > MOST) held.shift(); } else put(decision);
+      if (is_paused) {
+        held.push(decision);
+        if (held.length > MOST) held.shift();
+      } else put(decision);
       tell();
     });
-    stream.onerror = () => { words = stream.readyState === EventSource.CLOSED ? "Not live: the session is over, or too many watch. Load the page again" : "Not live: connecting again"; tell(); };
-    stream.onopen = () => { if (words !== "Live") { words = "Connected; waiting for Kafka"; tell(); } };
+    stream.onerror = () => {
+      words =
+        stream.readyState === EventSource.CLOSED
+          ? "Not live: the session is over, or too many watch. Load the page again"
+          : "Not live: connecting again";
+      tell();
+    };
+    stream.onopen = () => {
+      if (words !== "Live") {
+        words = "Connected; waiting for Kafka";
+        tell();
+      }
+    };
     pause.addEventListener("click", () => {
       is_paused = !is_paused;
       pause.setAttribute("aria-pressed", String(is_paused));
@@ -79,6 +134,8 @@
       if (!is_paused) held.splice(0).forEach(put);
       tell();
     });
-    find.addEventListener("input", () => { for (const each of rows.children) fits(each); });
+    find.addEventListener("input", () => {
+      for (const each of rows.children) fits(each);
+    });
   }
 }
