@@ -64,6 +64,7 @@ class Rows:
                for name in ("model", "model_requested")},
             "input_tokens": pa.array(tokens), "output_tokens": pa.array(tokens // 5),
             "cost_nano_usd": pa.array(self.cost[part]), "latency_ms": pa.array(tokens // 2 + 200),
+            "outcome": _words(("accepted", "accepted", "revised", "rejected"), self.cost[part] % 4),
         }  # fmt: skip
         return _batch(EVENTS, columns, count)
 

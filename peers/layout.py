@@ -57,6 +57,33 @@ _CROWDED = r"""() => {
 }"""
 
 
+_FAINT = r"""() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d");
+  function brightness(colour) {  // relative luminance of WCAG 2.2, of any way to write a colour
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = [...canvas.getImageData(0, 0, 1, 1).data].map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  }
+  const found = [];
+  for (const group of document.querySelectorAll("svg g:has(> rect):has(> text)")) {
+    const [a, b] = ["rect", "text"].map((name) => brightness(getComputedStyle(group.querySelector(name)).fill));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${group.querySelector("text").textContent}: ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+
+
+def faint(page: Page) -> list[str]:
+    """Every text that a drawing puts on a box of its own at less than 4.5:1 (WCAG 2.2, 1.4.3), which axe leaves out."""
+    found: list[str] = page.evaluate(_FAINT)
+    return found
+
+
 def crowded(page: Page) -> list[str]:
     """Every text that leaves the box of its paragraph or cell, is cut off where nobody can scroll to it, or stands over
     another text, and the page's own width where it scrolls sideways. Two pixels are forgiven."""

@@ -3,8 +3,10 @@ Whatever the window's width, no text leaves its place or stands over another one
 need something to show: ``SPENDGATE_PICTURES=docs/images``."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +15,7 @@ from bench.pages_browser import CHROMIUM, WAIT_MS, browsing
 from bench.pages_data import make_house
 from bench.pages_house import Opened, opened
 from dev.stack import Stack
-from peers.layout import crowded
+from peers.layout import crowded, faint
 from tests.stack import new_directory, run_directory, stack
 
 __all__ = ["new_directory", "run_directory", "stack"]
@@ -60,6 +62,7 @@ def test_the_overview_and_a_draft_show_what_the_tenant_spends(pages: tuple[Page,
     operator, editor = pages
     for each in pages:
         each.set_viewport_size({"width": 1280, "height": 900})
+        each.emulate_media(color_scheme="light")
     counted(operator, "/")
     expect(operator.locator(".tile").first).not_to_contain_text("$0.00")
     picture(operator, "overview")
@@ -69,6 +72,37 @@ def test_the_overview_and_a_draft_show_what_the_tenant_spends(pages: tuple[Page,
     counted(editor, "/design/t05-month")
     expect(editor.locator("#simulation .tile").first).not_to_contain_text("$0.00")
     picture(editor, "design", full_page=True)
+
+
+def test_while_one_drags_the_cap_its_sum_stands_beside_the_form(pages: tuple[Page, Page]) -> None:
+    page = pages[1]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    counted(page, "/design/t05-month")
+    glance, handle = page.locator("#glance"), page.locator("#caphandle")
+    before = glance.text_content() or ""
+    assert re.search(r"denied \$[0-9.,]+ .*, and with it [0-9,]+ of [1-9][0-9,]* accepted results", before)
+    with page.expect_response("**/design-simulation"):
+        handle.press("ArrowRight")
+    expect(page.locator("#simulation")).not_to_have_attribute("aria-busy", "true")
+    expect(glance).not_to_have_text(before)
+    expect(page.locator("output")).to_have_text(handle.get_attribute("aria-valuetext") or "nothing is said")
+    page.get_by_label("The same as YAML").scroll_into_view_if_needed()
+    expect(glance).to_be_in_viewport()
+    page.get_by_role("button", name="Remove rule 1").scroll_into_view_if_needed()
+    expect(glance).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_the_calendar_can_be_read_in_both_themes(
+    pages: tuple[Page, Page], scheme: Literal["light", "dark"]
+) -> None:
+    page = pages[1]
+    page.emulate_media(color_scheme=scheme)
+    counted(page, "/design/t05-month")
+    assert page.locator(".days rect.l1, .days rect.l2, .days rect.l3, .days rect.l4").count() > 3
+    assert faint(page) == []
+    page.add_style_tag(content=".days text { fill: #888 !important; }")
+    assert faint(page)
 
 
 def test_text_over_text_or_out_of_its_place_is_seen(pages: tuple[Page, Page]) -> None:

@@ -46,12 +46,18 @@ def lines(criteria: Sequence[CriterionDocument]) -> list[Line]:
     found = [
         Line(
             each.name.replace("_", " "), each.outcome, each.words, amount(each.measured, each.unit),
-            f"at {each.bound} {amount(each.threshold, each.unit)}", amount(each.distance, each.unit),
+            f"at {each.bound} {amount(each.threshold, each.unit)}", _distance(each),
             count(each.sample), each.waiver, each.name in CAN_BE_WAIVED and each.waiver is None,
         )
         for each in criteria
     ]  # fmt: skip
     return sorted(found, key=lambda each: each.outcome == "pass")
+
+
+def _distance(each: CriterionDocument) -> str:
+    """Of what is at most nothing, a distance of nothing says too much where nothing was measured."""
+    is_unknown = each.measured is None and each.bound == "most"
+    return "not known yet" if is_unknown else amount(each.distance, each.unit)
 
 
 def amount(number: int | None, unit: str) -> str:

@@ -1,4 +1,5 @@
-"""What a report of a simulation says: sums, the sweep as a curve, the breaches on a calendar, who is hit. Pure."""
+"""What a report of a simulation says: sums, accepted work that would be lost, the sweep as curves, the breaches on a
+calendar, who is hit. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -19,8 +20,17 @@ class Sums(NamedTuple):
     nano_usd: int
 
 
+class Lost(NamedTuple):
+    """Calls with an accepted result that would have been denied; ``of_calls``: all with an accepted result."""
+
+    calls: int
+    nano_usd: int
+    of_calls: int
+
+
 class Point(NamedTuple):
-    """A cap of the sweep. ``x``, ``y``: in thousandths; ``is_now``: the policy's own cap, or the nearest to it."""
+    """A cap of the sweep. ``x``, and the heights of both curves, each against its own highest: in thousandths;
+    ``is_now``: the policy's own cap, or the nearest to it."""
 
     cap_usd: str
     cap_nano_usd: int
@@ -29,7 +39,8 @@ class Point(NamedTuple):
     lost_accepted: int
     owners_hit: int
     x: int
-    y: int
+    denied_y: int
+    lost_y: int
     is_now: bool
 
 
@@ -56,12 +67,14 @@ class Owner(NamedTuple):
 
 
 class SimulationView(NamedTuple):
-    """All of it. ``first``, ``last``: of the history, RFC 3339, None where it holds no call."""
+    """All of it. ``first``, ``last``: of the history, RFC 3339, None where it holds no call. ``lost``: None where no
+    call's result is known to be accepted."""
 
     first: str | None
     last: str | None
     rows: int
     verdicts: list[Sums]
+    lost: Lost | None
     points: list[Point]
     days: list[CalendarDay]
     owners: list[Owner]
@@ -89,27 +102,42 @@ def simulation_view(report: Mapping[str, Any], cap_nano_usd: int | None = None) 
     return SimulationView(
         history["from"], history["to"], report["source"]["rows"],
         [Sums(each, closed[each]["calls"], closed[each]["cost_nano_usd"]) for each in VERDICTS],
-        _points(report.get("sweep"), cap_nano_usd), calendar(report["days"]), owners_hit(report["owners"]),
-        report.get("suggest"),
+        _lost(report["outcomes"]), _points(report.get("sweep"), cap_nano_usd), calendar(report["days"]),
+        owners_hit(report["owners"]), report.get("suggest"),
     )  # fmt: skip
+
+
+def _lost(outcomes: Mapping[str, Any]) -> Lost | None:
+    accepted, denied = outcomes["all"]["accepted"]["calls"], outcomes["denied"]["accepted"]
+    return Lost(denied["calls"], denied["cost_nano_usd"], accepted) if accepted else None
 
 
 def _points(sweep: Mapping[str, Any] | None, cap_nano_usd: int | None) -> list[Point]:
     if sweep is None or sweep["what"] != "cap_usd" or not sweep["points"]:
         return []
     caps = [parse_usd(each["value"]) for each in sweep["points"]]
-    most, highest = max(caps) or 1, max(each["denied_nano_usd"] for each in sweep["points"]) or 1
+    denied, lost = ([each[name] for each in sweep["points"]] for name in ("denied_nano_usd", "lost_accepted"))
+    most = _Most(*(max(found) or 1 for found in (caps, denied, lost)))
     now = min(caps, key=lambda cap: abs(cap - (cap_nano_usd or 0)))
     return [
-        _point(cap, each, most, highest, cap_nano_usd is not None and cap == now)
+        _point(cap, each, most, cap_nano_usd is not None and cap == now)
         for cap, each in zip(caps, sweep["points"], strict=True)
     ]
 
 
-def _point(cap: int, each: Mapping[str, Any], most: int, highest: int, is_now: bool) -> Point:
+class _Most(NamedTuple):
+    """The highest of a sweep, at least 1."""
+
+    cap_nano_usd: int
+    denied_nano_usd: int
+    lost_accepted: int
+
+
+def _point(cap: int, each: Mapping[str, Any], most: _Most, is_now: bool) -> Point:
     return Point(
         each["value"], cap, each["denied_nano_usd"], each["denied_calls"], each["lost_accepted"], each["owners_hit"],
-        1000 * cap // most, 1000 * each["denied_nano_usd"] // highest, is_now,
+        1000 * cap // most.cap_nano_usd, 1000 * each["denied_nano_usd"] // most.denied_nano_usd,
+        1000 * each["lost_accepted"] // most.lost_accepted, is_now,
     )  # fmt: skip
 
 

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from gateway_shadow.documents import StagingDocument, VersionDocument
-from gateway_shadow.pages import policies_view, words
+from gateway_shadow.gates.documents import CriterionDocument
+from gateway_shadow.pages import gate_view, policies_view, words
 from gateway_shadow.pages.design_form import FRESH, form_of, text_of, with_rule, without_rule
 from gateway_shadow.pages.design_view import caps_around, look, names_of, said_by
 from gateway_shadow.pages.ledger_versions import KEPT_S, Read, Versions
 from gateway_shadow.pages.merging import merged_text
 from gateway_shadow.pages.overview_view import overview
-from gateway_shadow.pages.simulation_view import calendar
+from gateway_shadow.pages.simulation_view import calendar, simulation_view
 from gateway_shadow.pages.tally import COLUMNS, SAMPLES, Tally, pace_nano_usd_an_hour
 from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.money import parse_usd
@@ -186,6 +187,52 @@ def test_a_policy_in_words_says_its_cap_exactly(cap_nano_usd: int) -> None:
     assert policy is not None
     (said,) = re.findall(r"at most \$([0-9,]+\.[0-9]{2,9}) ", policies_view.words(policy)[1])
     assert parse_usd(said.replace(",", "")) == cap_nano_usd
+
+
+def _report(points: list[tuple[int, int]], accepted: int, lost: int) -> dict[str, Any]:
+    """A report of a simulation: what each cap of its sweep denies (nano-USD) and loses (accepted results)."""
+    none = {"calls": 0, "cost_nano_usd": 0}
+    return {
+        "history": {"from": None, "to": None}, "source": {"rows": 0}, "days": [], "owners": {},
+        "verdicts": {"closed": dict.fromkeys(("approve", "warn", "review", "deny"), none)},
+        "outcomes": {
+            "all": {"accepted": {"calls": accepted, "cost_nano_usd": accepted * 10}},
+            "denied": {"accepted": {"calls": lost, "cost_nano_usd": lost * 10}},
+        },
+        "sweep": {"what": "cap_usd", "points": [
+            {"value": str(cap), "denied_nano_usd": denied, "denied_calls": 1, "lost_accepted": gone, "owners_hit": 1}
+            for cap, (denied, gone) in enumerate(points, 1)
+        ]},
+    }  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**15), st.integers(0, 10**6)), min_size=1, max_size=30))
+def test_both_curves_of_a_sweep_fill_their_height_and_keep_their_order(points: list[tuple[int, int]]) -> None:
+    found = simulation_view(_report(points, 5, 2), 10**9).points
+    for numbers, heights in (
+        ([each.denied_nano_usd for each in found], [each.denied_y for each in found]),
+        ([each.lost_accepted for each in found], [each.lost_y for each in found]),
+    ):
+        assert max(heights) == (1000 if max(numbers) else 0)
+        assert sorted(heights) == [height for _, height in sorted(zip(numbers, heights, strict=True))]
+
+
+def test_accepted_work_is_not_said_to_be_safe_where_no_result_is_known() -> None:
+    assert simulation_view(_report([(1, 0)], 0, 0)).lost is None
+    lost = simulation_view(_report([(1, 0)], 7, 3)).lost
+    assert lost is not None
+    assert (lost.calls, lost.nano_usd, lost.of_calls) == (3, 30, 7)
+
+
+def test_what_was_not_measured_has_no_distance_to_at_most_nothing() -> None:
+    said = CriterionDocument.model_construct(
+        name="differences", outcome="inconclusive", words="", unit="calls", bound="most", threshold=0, measured=None,
+        distance=0, sample=None, waiver=None,
+    )  # fmt: skip
+    assert gate_view.lines([said])[0].distance == "not known yet"
+    assert gate_view.lines([said.model_copy(update={"measured": 0})])[0].distance == "0 calls"
+    least = said.model_copy(update={"bound": "least", "threshold": 2000, "distance": 2000})
+    assert gate_view.lines([least])[0].distance == "2,000 calls", "so many are wanted still"
 
 
 def test_a_policy_that_was_submitted_without_a_simulation_is_not_said_to_have_one() -> None:
