@@ -1,10 +1,12 @@
 """A page from its template. Nothing in a page runs that is no file of ours, and nothing is fetched from elsewhere."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -26,9 +28,18 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+
+class _Unindented(Extension):
+    """Indentation is for whoever reads a template; a browser is not sent it."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """The source, each line from its first word."""
+        return re.sub(r"(?m)^ +", "", source)
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
-    trim_blocks=True, lstrip_blocks=True, auto_reload=False,
+    trim_blocks=True, lstrip_blocks=True, auto_reload=False, extensions=[_Unindented],
 )  # fmt: skip
 TEMPLATES.filters.update(
     usd=words.usd, count=words.count, calls=words.calls, when=words.when, duration=words.duration, ago=words.ago
