@@ -18,11 +18,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.pages_browser import CHROMIUM, browsing, drawing, looking
+from bench.pages_browser import browsing, drawing, looking
 from bench.pages_data import POLICIES, REVIEWS, make_house
 from bench.pages_house import Opened, opened
 from bench.pages_live import watching
 from dev import stack as local
+from dev.chromium import CHROMIUM
 from dev.places import home, shared_libs
 
 PARTS = ("pages", "redraw", "live")

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from bench.pages_house import Opened
+from dev.chromium import launched, signed_in
 
-CHROMIUM = Path("/usr/bin/chromium")
-WAIT_MS = 60_000
 Figures = dict[str, Any]
 
 ADDRESSES = (
@@ -52,21 +50,8 @@ _ASKED = """async (cap) => {
 @contextmanager
 def browsing(here: Opened) -> Iterator[tuple[Page, Page]]:
     """A page of the operator, and one of the editor, each with a session and a cache of their own."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield _signed_in(chromium, here.url, here.operator), _signed_in(chromium, here.url, here.editor)
-        chromium.close()
-
-
-def _signed_in(chromium: Browser, url: str, key: str) -> Page:
-    context = chromium.new_context(base_url=url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    page.goto("/login?next=/settings")
-    page.get_by_label("Key").fill(key)
-    page.get_by_role("button", name="Sign in with a key").click()
-    page.wait_for_url("**/settings")
-    return page
+    with launched() as chromium:
+        yield signed_in(chromium, here.url, here.operator), signed_in(chromium, here.url, here.editor)
 
 
 def looking(operator: Page, editor: Page, here: Opened, rounds: int) -> dict[str, Figures]:

@@ -2,18 +2,14 @@
 page in every theme and width."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
+from dev.chromium import HEIGHT, launched
 from peers.layout import crowded
-
-CHROMIUM = Path("/usr/bin/chromium")
-WAIT_MS = 60_000
-HEIGHT = 900
 
 
 class View(NamedTuple):
@@ -35,26 +31,8 @@ VIEWS = tuple(each._replace(width=width) for each in _THEMES for width in (320, 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    with launched() as found:
         yield found
-        found.close()
-
-
-def signed_in(
-    chromium: Browser, url: str, key: str, theme: Literal["light", "dark"] = "light", width: int = 1280
-) -> Page:
-    """A page of somebody, in a browser of their own, which ends with ``chromium``."""
-    context = chromium.new_context(
-        base_url=url, color_scheme=theme, viewport={"width": width, "height": HEIGHT}
-    )  # fmt: skip
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    page.goto("/login?next=/policies")
-    page.get_by_label("Key").fill(key)
-    page.get_by_role("button", name="Sign in with a key").click()
-    page.wait_for_url("**/policies")
-    return page
 
 
 def unsound(page: Page) -> list[str]:

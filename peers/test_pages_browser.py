@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from dev.chromium import CHROMIUM, WAIT_MS, signed_in
 from gateway_shadow.callers import RIGHTS
-from peers.browsers import CHROMIUM, WAIT_MS, chromium, signed_in, unsound, unsound_in_any_view
+from peers.browsers import chromium, unsound, unsound_in_any_view
 from policy_store.api_keys import Role
 from tests.door.conftest import Door
 from tests.door.test_live import publish

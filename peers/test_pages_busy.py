@@ -11,9 +11,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from bench.pages_browser import CHROMIUM, WAIT_MS, browsing
+from bench.pages_browser import browsing
 from bench.pages_data import make_house
 from bench.pages_house import Opened, opened
+from dev.chromium import CHROMIUM, WAIT_MS
 from dev.stack import Stack
 from peers.layout import crowded, faint
 from tests.stack import new_directory, run_directory, stack

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from dev.chromium import CHROMIUM, signed_in
 from dev.ports import free_port
 from dev.stack import Stack
-from peers.browsers import CHROMIUM, chromium, signed_in, unsound_in_any_view
+from peers.browsers import chromium, unsound_in_any_view
 from tests.door.conftest import Door, make
 from tests.engine.scenes import TENANT, log_of
 from tests.live.waiting import until

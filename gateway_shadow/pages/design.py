@@ -134,6 +134,7 @@ def _page(
     form: dict[str, str] | None = None, name: str | None = None, problem: Problem | None = None,
     met: Met | None = None, drafted: Drafted | None = None, status: int = 200, is_tried: bool = False,
 ) -> Response:  # fmt: skip
+    parts.runner.expect()
     said = form or {}
     revision, base = said.get("revision", ""), said.get("base", "")
     if of is not None:

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 from starlette.responses import RedirectResponse
 
 from gateway_shadow import manage_people, manage_policies, manage_stagings
-from gateway_shadow.auth import Approver, Caller, Editor, Reader
+from gateway_shadow.auth import RIGHTS, Approver, Caller, Editor, Reader
 from gateway_shadow.documents import NamedInPath, Submission, Why
 from gateway_shadow.pages import policies_view
 from gateway_shadow.pages.forms import acted, or_none, read_as, revision_of
@@ -24,6 +24,7 @@ MOST_SHOWN = 20
 @router.get("/policies")
 def show_policies(request: Request, caller: Reader, parts: Shared) -> Response:
     """All of them."""
+    _expect(caller, parts)
     rows = policies_view.rows(
         manage_policies.list_policies(caller, parts), manage_stagings.list_stagings(caller, parts)
     )  # fmt: skip
@@ -33,7 +34,14 @@ def show_policies(request: Request, caller: Reader, parts: Shared) -> Response:
 @router.get("/policies/{name}")
 def show_policy(request: Request, name: NamedInPath, caller: Reader, parts: Shared) -> Response:
     """One."""
+    _expect(caller, parts)
     return _page(request, parts, caller, name)
+
+
+def _expect(caller: Caller, parts: Parts) -> None:
+    """Who may edit is a click away from a draft that is simulated."""
+    if "edit" in RIGHTS[caller.role]:
+        parts.runner.expect()
 
 
 @router.post("/policies/{name}/submit")

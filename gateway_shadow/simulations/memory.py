@@ -4,11 +4,11 @@ It is asked for by that version and by the days, so a report is the same bytes w
 """
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from spendgate.simulate.history import History
-    from spendgate.simulate.job import Job
+from spendgate.simulate.history import History
+from spendgate.simulate.job import Job, history_of
+from spendgate.simulate.remembered import Remembered
 
 MOST_ROWS = 2_000_000
 """Of all kept histories together; a million are about a hundred megabytes. A longer history is read anew each time."""
@@ -21,7 +21,7 @@ class Memory:
         self._most_rows = most_rows
         self._kept: OrderedDict[tuple[Any, ...], tuple[History, int]] = OrderedDict()
 
-    def of(self, job: "Job") -> "History | None":
+    def of(self, job: Job) -> History | None:
         """The history of a job's source, as it was read for the one before."""
         key = _key(job)
         if key not in self._kept:
@@ -29,12 +29,9 @@ class Memory:
         self._kept.move_to_end(key)
         return self._kept[key][0]
 
-    def keep(self, job: "Job", rows: int) -> "History | None":
+    def keep(self, job: Job, rows: int) -> History | None:
         """A history that is kept from now on, in the place of those used longest ago; None for one that is too long.
         Raises LedgerError."""
-        from spendgate.simulate.job import history_of
-        from spendgate.simulate.remembered import Remembered
-
         if rows > self._most_rows:
             return None
         while self._kept and rows + sum(kept for _, kept in self._kept.values()) > self._most_rows:
@@ -48,6 +45,6 @@ class Memory:
         self._kept.clear()
 
 
-def _key(job: "Job") -> tuple[Any, ...]:
+def _key(job: Job) -> tuple[Any, ...]:
     where = sorted(job.selection.where.items(), key=str)
     return (job.source.ledger, job.source.version, job.selection.from_, job.selection.to, *where)

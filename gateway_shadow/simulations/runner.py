@@ -36,6 +36,11 @@ class Runner:
     _has_ended: asyncio.Event = field(default_factory=asyncio.Event)
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _idle: list[Child] = field(default_factory=list)
+    _is_expected: bool = False
+
+    def expect(self) -> None:
+        """Somebody is near what simulates: have a process ready soon. From any thread."""
+        self._is_expected = True
 
     def wake(self) -> None:
         """There may be something to do."""
@@ -62,6 +67,7 @@ class Runner:
             except StoreAway as error:
                 log.warning("simulations wait: %s", error)
                 pause_s = AGAIN_S
+            await self._make_ready()
             woken = asyncio.create_task(self._wanted.wait())
             await asyncio.wait([ended, woken], timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
             woken.cancel()
@@ -83,6 +89,16 @@ class Runner:
                 return
             task = self._running[job.id] = asyncio.create_task(self._run(job), name=lane)
             task.add_done_callback(partial(self._ended, job.id))
+
+    async def _make_ready(self) -> None:
+        is_expected, self._is_expected = self._is_expected, False
+        if is_expected and self.ledger is not None and not self._running and not self._waiting():
+            self._idle.append(await Child.start())
+
+    def _waiting(self) -> list[Child]:
+        """Processes that wait for a job, and can take one."""
+        self._idle = [child for child in self._idle if child.is_alive]
+        return self._idle
 
     def _ended(self, id_: str, _: "asyncio.Task[None]") -> None:
         self._running.pop(id_, None)
@@ -154,9 +170,8 @@ class Runner:
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[Child]:
         """A process; one that has done its job whole is kept for the next."""
-        while self._idle and not self._idle[-1].is_alive:
-            self._idle.pop()
-        child = self._idle.pop() if self._idle else await Child.start()
+        waiting = self._waiting()
+        child = waiting.pop() if waiting else await Child.start()
         try:
             yield child
         except BaseException:

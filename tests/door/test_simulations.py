@@ -24,6 +24,7 @@ from gateway_shadow.guard import Guard
 from policy_store import api_keys
 from policy_store.tables import jobs
 from spendgate.cli.main import app
+from tests.door.browser import Browser
 from tests.door.conftest import TENANT, Door, MakeDoor, make
 from tests.door.test_policies import FIRST, NAME, YAML, draft, months
 from tests.live.waiting import until
@@ -204,6 +205,18 @@ def held(door: Door, client: httpx.Client) -> tuple[str, int]:
 
 def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
+
+
+def test_a_process_is_ready_before_an_editor_s_first_draft(opened: Door) -> None:
+    for pid in children(opened):
+        os.kill(pid, signal.SIGKILL)
+    with Browser(opened) as editor, opened.as_("editor") as client:
+        editor.by_key(opened.key("editor", "eda"))
+        assert editor.get("/policies").status_code == 200
+        until(lambda: len(children(opened)) == 1, "a process that waits")
+        ready = children(opened)
+        done = client.post("/v1/simulations", json={"policy": OBJECT}, headers=WAIT)
+        assert (done.status_code, children(opened)) == (200, ready)
 
 
 def test_what_is_cancelled_is_killed_and_the_next_one_runs(opened: Door) -> None:
