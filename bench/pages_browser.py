@@ -7,7 +7,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from bench.pages_house import Opened
-from dev.chromium import launched, signed_in
+from dev.chromium import launched, signed_in, wait_counted
 
 Figures = dict[str, Any]
 
@@ -86,8 +86,7 @@ def _looked(page: Page, address: str) -> Figures:
     found = {name: round(value, 1) for name, value in page.evaluate(_TIMES).items()}
     if "refresh" in answer.headers:  # what it shows is counted for the first time, and it would come again by itself
         page.goto("about:blank")
-        while "refresh" in page.request.get(address).headers:
-            page.wait_for_timeout(500)
+        wait_counted(page, address)
     return found
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from dev.trial.waiting import until
+
 CHROMIUM = Path("/usr/bin/chromium")
 WAIT_MS = 60_000
 HEIGHT = 900
@@ -35,3 +37,8 @@ def signed_in(
     page.get_by_role("button", name="Sign in with a key").click()
     page.wait_for_url("**/settings")
     return page
+
+
+def wait_counted(page: Page, address: str) -> None:
+    """Wait until what a page shows is counted: until then it comes again by itself, whatever one does meanwhile."""
+    until(lambda: "refresh" not in page.request.get(address).headers, f"{address} to be counted", WAIT_MS / 1000)

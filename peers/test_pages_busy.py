@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from bench.pages_browser import browsing
 from bench.pages_data import make_house
 from bench.pages_house import Opened, opened
-from dev.chromium import CHROMIUM, WAIT_MS
+from dev.chromium import CHROMIUM, WAIT_MS, wait_counted
 from dev.stack import Stack
 from peers.layout import crowded, faint
 from tests.stack import new_directory, run_directory, stack
@@ -123,8 +123,8 @@ def test_text_over_text_or_out_of_its_place_is_seen(pages: tuple[Page, Page]) ->
 
 def counted(page: Page, address: str) -> None:
     """Go there, and wait until what is counted or drawn behind the page is there."""
+    wait_counted(page, address)
     page.goto(address)
-    expect(page.get_by_text("being counted for the first time")).to_have_count(0, timeout=WAIT_MS)
     if address.startswith("/design/"):
         expect(page.locator("#simulation .tiles")).to_be_visible(timeout=WAIT_MS)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+from gateway_shadow.pages.words import count, usd
 from spendgate.model.decision import VERDICTS
 from spendgate.model.money import parse_usd
 
@@ -30,7 +31,7 @@ class Lost(NamedTuple):
 
 class Point(NamedTuple):
     """A cap of the sweep. ``x``, and the heights of both curves, each against its own highest: in thousandths;
-    ``is_now``: the policy's own cap, or the nearest to it."""
+    ``is_now``: the policy's own cap, or the nearest to it; ``words``: the cap and what it would have done."""
 
     cap_usd: str
     cap_nano_usd: int
@@ -42,6 +43,7 @@ class Point(NamedTuple):
     denied_y: int
     lost_y: int
     is_now: bool
+    words: str
 
 
 class CalendarDay(NamedTuple):
@@ -99,10 +101,11 @@ class SimulationView(NamedTuple):
 def simulation_view(report: Mapping[str, Any], cap_nano_usd: int | None = None) -> SimulationView:
     """``cap_nano_usd``: of the budget that was swept."""
     history, closed = report["history"], report["verdicts"]["closed"]
+    lost = _lost(report["outcomes"])
     return SimulationView(
         history["from"], history["to"], report["source"]["rows"],
         [Sums(each, closed[each]["calls"], closed[each]["cost_nano_usd"]) for each in VERDICTS],
-        _lost(report["outcomes"]), _points(report.get("sweep"), cap_nano_usd), calendar(report["days"]),
+        lost, _points(report.get("sweep"), cap_nano_usd, tells_lost=lost is not None), calendar(report["days"]),
         owners_hit(report["owners"]), report.get("suggest"),
     )  # fmt: skip
 
@@ -112,7 +115,7 @@ def _lost(outcomes: Mapping[str, Any]) -> Lost | None:
     return Lost(denied["calls"], denied["cost_nano_usd"], accepted) if accepted else None
 
 
-def _points(sweep: Mapping[str, Any] | None, cap_nano_usd: int | None) -> list[Point]:
+def _points(sweep: Mapping[str, Any] | None, cap_nano_usd: int | None, *, tells_lost: bool) -> list[Point]:
     if sweep is None or sweep["what"] != "cap_usd" or not sweep["points"]:
         return []
     caps = [parse_usd(each["value"]) for each in sweep["points"]]
@@ -120,7 +123,7 @@ def _points(sweep: Mapping[str, Any] | None, cap_nano_usd: int | None) -> list[P
     most = _Most(*(max(found) or 1 for found in (caps, denied, lost)))
     now = min(caps, key=lambda cap: abs(cap - (cap_nano_usd or 0)))
     return [
-        _point(cap, each, most, cap_nano_usd is not None and cap == now)
+        _point(cap, each, most, is_now=cap_nano_usd is not None and cap == now, tells_lost=tells_lost)
         for cap, each in zip(caps, sweep["points"], strict=True)
     ]
 
@@ -133,11 +136,13 @@ class _Most(NamedTuple):
     lost_accepted: int
 
 
-def _point(cap: int, each: Mapping[str, Any], most: _Most, is_now: bool) -> Point:
+def _point(cap: int, each: Mapping[str, Any], most: _Most, *, is_now: bool, tells_lost: bool) -> Point:
+    words = f"${each['value']}: {usd(each['denied_nano_usd'])} denied"
+    words += f", {count(each['lost_accepted'])} accepted results lost" if tells_lost else ""
     return Point(
         each["value"], cap, each["denied_nano_usd"], each["denied_calls"], each["lost_accepted"], each["owners_hit"],
         1000 * cap // most.cap_nano_usd, 1000 * each["denied_nano_usd"] // most.denied_nano_usd,
-        1000 * each["lost_accepted"] // most.lost_accepted, is_now,
+        1000 * each["lost_accepted"] // most.lost_accepted, is_now, words,
     )  # fmt: skip
 
 

@@ -218,7 +218,9 @@ def test_both_curves_of_a_sweep_fill_their_height_and_keep_their_order(points: l
 
 
 def test_accepted_work_is_not_said_to_be_safe_where_no_result_is_known() -> None:
-    assert simulation_view(_report([(1, 0)], 0, 0)).lost is None
+    unknown = simulation_view(_report([(1, 0)], 0, 0))
+    assert (unknown.lost, "lost" in unknown.points[0].words) == (None, False)
+    assert simulation_view(_report([(10**9, 2)], 7, 3)).points[0].words == "$1: $1.00 denied, 2 accepted results lost"
     lost = simulation_view(_report([(1, 0)], 7, 3)).lost
     assert lost is not None
     assert (lost.calls, lost.nano_usd, lost.of_calls) == (3, 30, 7)

@@ -160,12 +160,12 @@
   function handle() {
     const range = byId("caphandle");
     if (range) {
-      const [caps, denied, lost] = ["caps", "denied", "lost"].map((name) => range.dataset[name].split(" "));
+      const caps = range.dataset.caps.split(" ");
+      const words = range.dataset.words.split("|");
       const output = range.previousElementSibling.querySelector("output");
       const say = () => {
-        const at = range.value;
-        output.textContent = `$${caps[at]}: ${denied[at]} denied, ${lost[at]} accepted results lost`;
-        range.setAttribute("aria-valuetext", output.textContent);
+        output.textContent = words[range.value];
+        range.setAttribute("aria-valuetext", words[range.value]);
       };
       range.value = Math.max(0, caps.indexOf(range.dataset.now));
       range.parentElement.hidden = false;
