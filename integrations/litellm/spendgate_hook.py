@@ -23,6 +23,8 @@ log = logging.getLogger("spendgate")
 
 TIMEOUT_S = 0.1
 REPORT_TIMEOUT_S = 15.0
+MOST_TOKENS = 2**53 - 1
+"""The largest count that the check takes."""
 BLOCKED = 429
 TOLD = ("retry-after", "ratelimit", "ratelimit-policy")
 CHECK_ID = "spendgate_check_id"
@@ -68,9 +70,8 @@ class Spendgate(CustomLogger):
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._opened().post("/v1/check", json=question)
             said = answer.json()
-            metadata = data.setdefault("metadata", {})
-            metadata.setdefault("spend_logs_metadata", {})[CHECK_ID] = said["check_id"]
             blocked = _blocked(answer) if answer.status_code == BLOCKED and said["allow"] is False else None
+            _note(data, said["check_id"])
         except Exception as error:  # noqa: BLE001 - whatever it is, the call goes on
             log.warning("spendgate was not asked: %s", type(error).__name__)
         if blocked is not None:
@@ -99,15 +100,26 @@ class Spendgate(CustomLogger):
 def _question(key: Any, data: dict[str, Any]) -> dict[str, Any]:
     """Who asks, for which model: names alone."""
     vendor, slash, model = str(data.get("model", "")).partition("/")
+    tokens = data.get("max_tokens")
     said = {
         "team": getattr(key, "team_alias", None) or getattr(key, "team_id", None),
         "employee": getattr(key, "user_id", None),
         "customer": data.get("user"),
         "vendor": vendor if slash else None,
         "model": model if slash else vendor,
-        "output_tokens": data.get("max_tokens"),
     }
-    return {name: value for name, value in said.items() if value and (isinstance(value, int) or _is_name(value))}
+    names = {name: value for name, value in said.items() if _is_name(value)}
+    return names | ({"output_tokens": min(tokens, MOST_TOKENS)} if type(tokens) is int and tokens >= 0 else {})
+
+
+def _note(data: dict[str, Any], check_id: str) -> None:
+    """Have the check's id go along with the call. What stands at its place comes from whoever calls, so it may be
+    anything."""
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = data["metadata"] = {}
+    noted = metadata.get("spend_logs_metadata")
+    metadata["spend_logs_metadata"] = {**(noted if isinstance(noted, dict) else {}), CHECK_ID: check_id}
 
 
 def _blocked(answer: httpx.Response) -> HTTPException:

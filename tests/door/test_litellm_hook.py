@@ -1,0 +1,84 @@
+"""The hook for LiteLLM: what whoever calls has put into a call takes nothing from the answer.
+
+LiteLLM itself is not among the locked packages; ``peers/test_litellm.py`` runs the hook in a real proxy.
+"""
+
+import asyncio
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import HTTPException
+
+from spendgate.model.question import Question, read_question
+
+FILE = Path(__file__).resolve().parents[2] / "integrations" / "litellm" / "spendgate_hook.py"
+BLOCKED: dict[str, Any] = {
+    "allow": False, "blocked": "deny", "check_id": "chk-1",
+    "reasons": [{"stage": "enforced", "words": "over the cap"}],
+}  # fmt: skip
+ALLOWED: dict[str, Any] = {"allow": True, "blocked": None, "check_id": "chk-1", "reasons": []}
+HOSTILE: list[Any] = [None, "text", 7, [], {"spend_logs_metadata": None}, {"spend_logs_metadata": "text"}]
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The file, as LiteLLM loads it; its base class has no methods that matter here."""
+    for name in ("litellm", "litellm.integrations", "litellm.integrations.custom_logger"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    sys.modules["litellm.integrations.custom_logger"].CustomLogger = object  # type: ignore[attr-defined]
+    spec = importlib.util.spec_from_file_location("spendgate_hook", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def asked(hook: ModuleType, data: dict[str, Any], answer: dict[str, Any]) -> list[Question]:
+    """Ask about a call of a door that answers so; what it was asked. Raises HTTPException where the call is refused."""
+    questions: list[Question] = []
+
+    def answered(request: httpx.Request) -> httpx.Response:
+        question = read_question(request.content)
+        assert isinstance(question, Question), f"the door refuses {request.content!r}"
+        questions.append(question)
+        return httpx.Response(200 if answer["allow"] else 429, json=answer)
+
+    async def ask() -> None:
+        spendgate = hook.Spendgate()
+        spendgate._client = httpx.AsyncClient(transport=httpx.MockTransport(answered), base_url="http://door")
+        await spendgate.async_pre_call_hook(SimpleNamespace(team_alias="red"), None, data, "completion")
+
+    asyncio.run(ask())
+    return questions
+
+
+@pytest.mark.parametrize("metadata", HOSTILE, ids=json.dumps)
+def test_a_call_that_is_blocked_is_refused_whatever_stands_in_its_metadata(hook: ModuleType, metadata: Any) -> None:
+    with pytest.raises(HTTPException, match="over the cap"):
+        asked(hook, {"model": "openai/gpt-4o", "metadata": metadata}, BLOCKED)
+
+
+@pytest.mark.parametrize("metadata", HOSTILE, ids=json.dumps)
+def test_the_check_of_a_call_goes_along_whatever_stands_in_its_metadata(hook: ModuleType, metadata: Any) -> None:
+    data = {"model": "openai/gpt-4o", "metadata": metadata}
+    asked(hook, data, ALLOWED)
+    assert data["metadata"]["spend_logs_metadata"]["spendgate_check_id"] == "chk-1"
+
+
+@pytest.mark.parametrize(
+    "tokens", [True, False, -1, 2**53, 10**400, 1.5, "many", None, []], ids=lambda each: str(each)[:9]
+)
+def test_no_number_of_tokens_keeps_the_door_from_being_asked(hook: ModuleType, tokens: Any) -> None:
+    with pytest.raises(HTTPException):
+        asked(hook, {"model": "openai/gpt-4o", "max_tokens": tokens}, BLOCKED)
+
+
+def test_more_tokens_than_can_be_counted_are_as_many_as_can(hook: ModuleType) -> None:
+    assert asked(hook, {"model": "gpt-4o", "max_tokens": 10**30}, ALLOWED)[0].output_tokens == 2**53 - 1
