@@ -173,7 +173,7 @@ def retry_after_ms(text: str | None, at_ms: int) -> int:
         return min(int(text.strip()[:9]) * 1000, TRIED_MS)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0
     aware = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
     return min(max(0, round((aware - datetime.fromtimestamp(at_ms / 1000, UTC)).total_seconds() * 1000)), TRIED_MS)

@@ -415,7 +415,10 @@ def test_retry_after_is_seconds_or_a_date_and_at_most_a_day(seconds: int) -> Non
     assert retry_after_ms(format_datetime(at, usegmt=True), NOW_MS) == min(seconds * 1000, TRIED_MS)
 
 
-@pytest.mark.parametrize("text", [None, "", "soon", "-5", "1.5", "Wed, 99 Foo 2026 10:00:00 GMT", "\u0664"])
+@pytest.mark.parametrize("text", [
+    None, "", "soon", "-5", "1.5", "Wed, 99 Foo 2026 10:00:00 GMT", "\u0664",
+    f"Wed, 01 Jan 2026{'0' * 20} 10:00:00 GMT", f"Wed, 01 Jan 2026 10:00:00 +{'9' * 30}",
+])  # fmt: skip
 def test_what_is_no_retry_after_says_nothing(text: str | None) -> None:
     assert retry_after_ms(text, NOW_MS) == 0
 
