@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as NoneIsFree
 
 from policy_store.errors import StoreAway
 from policy_store.sqlite_file import READS, SqliteFile
@@ -18,8 +19,8 @@ class Database:
     """Transactions on one database. One object a process; threads may share it."""
 
     def __init__(self, url: str, busy_s: float = BUSY_S) -> None:
-        """``busy_s``: for so long a writer waits for another one, in SQLite. Raises StoreAway for what is no URL of a
-        database that is known here."""
+        """``busy_s``: for so long a writer waits for another one, in SQLite, and whoever finds no connection free for
+        one. Raises StoreAway for what is no URL of a database that is known here."""
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -29,7 +30,9 @@ class Database:
         self.is_sqlite = parsed.drivername.startswith("sqlite")
         try:
             self._file = SqliteFile(url, busy_s) if self.is_sqlite else None
-            self.engine = self._file.engine if self._file else create_engine(url, pool_pre_ping=True, pool_size=8)
+            self.engine = self._file.engine if self._file else create_engine(
+                url, pool_pre_ping=True, pool_size=8, pool_timeout=busy_s
+            )  # fmt: skip
         except (ArgumentError, NoSuchModuleError):
             raise StoreAway(f"store: {_EXPECTED}") from None
 
@@ -66,6 +69,8 @@ def told() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise StoreAway(_words(error)) from error
+    except NoneIsFree as error:
+        raise StoreAway("store: all connections to the database have been in use for too long; try again") from error
     except ConnectionError as error:  # PostgreSQL's driver passes on what a socket says in the middle of an answer
         raise StoreAway(f"store: the database does not answer ({type(error).__name__})") from error
 

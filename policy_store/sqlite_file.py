@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, NullPool, create_engine, event
+from sqlalchemy import Connection, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 
@@ -15,11 +15,12 @@ _FILE = "spendgate_file"
 
 
 class SqliteFile:
-    """``engine``: of all transactions. ``busy_s``: for so long a writer waits for another one."""
+    """``engine``: of all transactions. ``busy_s``: for so long a writer waits for another one, and whoever finds no
+    connection free for one."""
 
     def __init__(self, url: str, busy_s: float) -> None:
         arguments = {"timeout": busy_s, "check_same_thread": False}
-        self.engine = create_engine(url, connect_args=arguments)
+        self.engine = create_engine(url, connect_args=arguments, poolclass=QueuePool, pool_timeout=busy_s)
         self._looking = create_engine(url, connect_args=arguments, poolclass=NullPool)
         self._path = Path(self.engine.url.database or "")
         self._was_there = False

@@ -1,5 +1,6 @@
 """Readers wait for nobody; a writer that waits too long is told so; what the database says is never passed on."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,16 @@ def test_a_writer_that_waits_too_long_is_told_to_try_again(store: Store) -> None
     with other.begin() as connection:
         connection.execute(text("UPDATE leases SET holder = 'nobody'"))
     other.close()
+
+
+def test_who_finds_no_connection_free_is_told_to_try_again(store: Store) -> None:
+    database = Database(store.url, busy_s=0.01)
+    with ExitStack() as others, pytest.raises(StoreAway, match="in use for too long; try again"):
+        for _ in range(100):
+            others.enter_context(database.read())
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+    database.close()
 
 
 def test_what_a_failing_statement_holds_is_not_told(store: Store) -> None:
