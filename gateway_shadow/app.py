@@ -78,6 +78,7 @@ from spendgate.cli.prices import load_book
 from spendgate.model.topics import Topics, TopicsError, load_topics
 from telemetry import tracing
 from telemetry.labels import LABELS, most_from_environment
+from telemetry.lasting import lasting
 from window_counters.levels import Levels
 from window_counters.redis_store import RedisStore
 
@@ -147,20 +148,21 @@ def build(parts: Parts, topics: Topics) -> FastAPI:
         if parts.checker is not None:
             await asyncio.to_thread(warm)
         await parts.privacy.prepare()
-        relaying = asyncio.create_task(keep_relaying(relay, stopping))
-        simulating = asyncio.create_task(parts.runner.run(stopping))
+        relaying = lasting("the outbox", lambda: keep_relaying(relay, stopping))
+        simulating = lasting("simulations", lambda: parts.runner.run(stopping))
         lanes = Lanes(Deliveries(parts.changes, f"door-{secrets.token_hex(4)}"), parts.alert_sender)
-        alerting = asyncio.create_task(lanes.run(stopping))
+        alerting = lasting("alerts", lambda: lanes.run(stopping))
+        decisions, metrics = Decisions(parts.database), StoreMetrics(parts.database, every_s_from_environment())
         others = [
-            asyncio.create_task(keep_following(parts.config, topics.decisions, Decisions(parts.database))),
-            asyncio.create_task(keep_sweeping(parts.changes, parts.signer)),
-            asyncio.create_task(StoreMetrics(parts.database, every_s_from_environment()).keep_looking()),
-            asyncio.create_task(keep_looking(parts.outages, parts.database, parts.writer, parts.checker)),
-            asyncio.create_task(asyncio.to_thread(warm_pages, parts, app.openapi)),
-            asyncio.create_task(sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
+            lasting("decisions", lambda: keep_following(parts.config, topics.decisions, decisions)),
+            lasting("expiry", lambda: keep_sweeping(parts.changes, parts.signer)),
+            lasting("the store's metrics", metrics.keep_looking),
+            lasting("outages", lambda: keep_looking(parts.outages, parts.database, parts.writer, parts.checker)),
+            lasting("pages", lambda: asyncio.to_thread(warm_pages, parts, app.openapi)),
+            lasting("content", lambda: sweeping_contents.keep_sweeping(parts.changes, parts.privacy.contents)),
         ]
         if parts.enforcer is not None:
-            others.append(asyncio.create_task(parts.enforcer.keep_watching()))
+            others.append(lasting("the flag", parts.enforcer.keep_watching))
         yield
         for each in others:
             each.cancel()
