@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -48,8 +49,7 @@ class LogWriter:
             with tracing.span("events publish", "producer"):
                 async with asyncio.timeout(self._limits.acknowledged_s):
                     await self._send(messages)
-        except (KafkaError, TimeoutError) as error:
-            await self._let_go_of_a_broken_producer(error)
+        except (KafkaError, TimeoutError):
             raise _away("log_away", "Kafka did not acknowledge; send the same again, repeats are recognised") from None
         finally:
             self._count(-size)
@@ -63,25 +63,40 @@ class LogWriter:
 
     async def publish(self, topic: str, key: bytes, value: bytes, partition: int) -> None:
         """One message, acknowledged. Raises KafkaError."""
-        producer = await self._started()
-        await producer.send_and_wait(topic, value, key=key, partition=partition)
+        async with self._producing() as producer:
+            await producer.send_and_wait(topic, value, key=key, partition=partition)
 
     async def publish_all(self, topic: str, messages: Sequence[tuple[bytes, bytes, int]]) -> int:
         """Messages (key, value, partition), all at once; how many were not acknowledged. Raises KafkaError."""
-        producer = await self._started()
-        sent = [await producer.send(topic, value, key=key, partition=at) for key, value, at in messages]
-        return sum(isinstance(each, BaseException) for each in await asyncio.gather(*sent, return_exceptions=True))
+        async with self._producing() as producer:
+            sent = [await producer.send(topic, value, key=key, partition=at) for key, value, at in messages]
+            outcomes = await asyncio.gather(*sent, return_exceptions=True)
+        failed = [each for each in outcomes if isinstance(each, BaseException)]
+        for each in failed:
+            await self._let_go_of_a_broken(producer, each)
+        return len(failed)
 
     async def _send(self, messages: Sequence[Message]) -> None:
-        producer = await self._started()
         name, partitions = self._topic.name, self._topic.partitions
-        sent = [
-            await producer.send(
-                name, each.value, key=each.key, partition=partition_of(each.key, partitions), headers=tracing.headers()
-            )
-            for each in messages
-        ]
-        await asyncio.gather(*sent)
+        async with self._producing() as producer:
+            sent = [
+                await producer.send(
+                    name, each.value, key=each.key, partition=partition_of(each.key, partitions),
+                    headers=tracing.headers(),
+                )
+                for each in messages
+            ]  # fmt: skip
+            await asyncio.gather(*sent)
+
+    @asynccontextmanager
+    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """The producer; one that breaks meanwhile is let go of. Raises KafkaError."""
+        producer = await self._started()
+        try:
+            yield producer
+        except KafkaError as error:
+            await self._let_go_of_a_broken(producer, error)
+            raise
 
     async def _started(self) -> AIOKafkaProducer:
         """The producer; made at first use, so that the door opens while Kafka is away."""
@@ -96,10 +111,10 @@ class LogWriter:
                 self._producer = producer
         return self._producer
 
-    async def _let_go_of_a_broken_producer(self, error: Exception) -> None:
-        """What cannot be tried again has ended an idempotent producer for good; the next write makes another one."""
-        producer = self._producer
-        if isinstance(error, KafkaError) and not error.retriable and producer is not None:
+    async def _let_go_of_a_broken(self, producer: AIOKafkaProducer, error: object) -> None:
+        """What cannot be tried again has ended an idempotent producer for good; whoever writes next makes another."""
+        is_in_use = self._producer is producer
+        if is_in_use and isinstance(error, KafkaError) and not error.retriable:
             self._producer = None
             await producer.stop()
 
