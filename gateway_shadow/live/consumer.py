@@ -83,8 +83,10 @@ class Live:
         while True:
             try:
                 await self._read_on()
-            except KafkaError as error:
+            except (KafkaError, OSError) as error:
                 log.warning("live decisions wait: %s", type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end unseen: who watches waits for it
+                log.error("live decisions wait: %s", type(error).__name__)
             self._begun.clear()
             await asyncio.sleep(AGAIN_S)
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway_shadow.live import consumer
 from gateway_shadow.live.back import MOST_AGE, MOST_MESSAGES, Past
-from gateway_shadow.live.consumer import count_of
+from gateway_shadow.live.consumer import Live, count_of
 from gateway_shadow.live.ids import Place, Told, place_of
 from gateway_shadow.live.watcher import MOST_WAITING, Gap, Watcher
 from policy_store import api_keys
@@ -74,6 +75,26 @@ def test_only_what_is_wanted_comes(shared_door: Door) -> None:
         publish(shared_door, TENANT, DECISIONS)
         found = [next(events)[1]["event_id"] for _ in denied]
     assert found == [each.event_id for each in denied]
+
+
+def test_reading_goes_on_after_what_nobody_foresaw(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[int] = []
+
+    async def read_on(live: Live) -> None:
+        times.append(1)
+        if len(times) < 3:
+            raise LookupError("the-patient-said")
+        live._begun.set()
+        await asyncio.Event().wait()
+
+    async def run() -> None:
+        live = Live("nowhere:1", "decisions", {})
+        async with live.watch(TENANT), asyncio.timeout(30):
+            await live.has_begun()
+
+    monkeypatch.setattr(consumer, "AGAIN_S", 0)
+    monkeypatch.setattr(Live, "_read_on", read_on)
+    asyncio.run(run())
 
 
 def test_a_stream_ends_when_its_key_is_revoked(shared_door: Door) -> None:
