@@ -52,6 +52,13 @@ class Message:
 
     def component(self, name: str) -> str:
         """The value of a covered component. Raises BadSignature."""
+        found = self._found(name)
+        if found is None or not found.isascii() or any(ord(char) < 32 and char != "\t" for char in found):
+            raise BadSignature("Signature-Input: expected components that the request has, of @method, @path, @query, "
+                               "@authority and header fields")  # fmt: skip
+        return found
+
+    def _found(self, name: str) -> str | None:
         match name:
             case "@method":
                 return self.method
@@ -61,11 +68,7 @@ class Message:
                 return f"?{self.query}"
             case "@authority":
                 return (self.field("host") or "").lower()
-        found = None if name.startswith("@") else self.field(name)
-        if found is None or not found.isascii() or any(ord(char) < 32 and char != "\t" for char in found):
-            raise BadSignature("Signature-Input: expected components that the request has, of @method, @path, @query, "
-                               "@authority and header fields")  # fmt: skip
-        return found
+        return None if name.startswith("@") else self.field(name)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Signed bodies: the form of RFC 9421, and that nothing which was signed can be changed, left out or put elsewhere."""
 
+import contextlib
 import time
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from policy_store.signing import public_key
 from tests.privacy.signing import message_of, new_gateway, signed
 
 URL = "https://door.example/v1/events"
+LATIN_1 = st.characters(max_codepoint=255)
 BODY = b'{"id":"e1","time":"2026-05-01T10:00:00Z"}'
 
 
@@ -154,3 +157,19 @@ def test_no_signature_input_breaks_the_reader(text: str) -> None:
     sent = [("signature-input", f'sig=("@method");tag="spendgate"{text}'), ("signature", text)]
     with pytest.raises(BadSignature):
         signed_of(Message("POST", "/", "", sent, b""))
+
+
+@given(path=st.text(LATIN_1, max_size=5), query=st.text(LATIN_1, max_size=5), host=st.text(LATIN_1, max_size=5))
+def test_no_byte_of_a_request_breaks_the_reader(path: str, query: str, host: str) -> None:
+    covered = '("@method" "@path" "content-digest" "@query" "@authority")'
+    digest = b64encode(sha256(b"").digest()).decode()
+    sent = [
+        ("signature-input", f'sig={covered};created=1;keyid="k";nonce="12345678";alg="ed25519";tag="spendgate"'),
+        ("signature", "sig=:AAAA:"), ("content-digest", f"sha-256=:{digest}:"), ("host", host),
+    ]  # fmt: skip
+    message = Message("POST", f"/{path}", query, sent, b"")
+    if f"{path}{query}{host}".isascii() and f"{path}{query}{host}".isprintable():
+        assert found(message).key_id == "k"
+    else:
+        with contextlib.suppress(BadSignature):
+            signed_of(message)
