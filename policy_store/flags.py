@@ -106,6 +106,8 @@ def renew(change: Change, flag: Flag, certificate: str) -> Flag:
 def _write(change: Change, flag: Flag) -> Flag:
     made = flag._replace(revision=flag.revision + 1)
     values = {**made._asdict(), "share": share_text(made.share)}
+    if made.is_on:
+        del values["begun_ms"]  # ``note_begun`` waits for no change of a tenant, and may have said so meanwhile
     at = and_(flags.c.level == made.level, flags.c.subject == made.subject)
     statement = update(flags).where(at) if flag.revision else insert(flags)
     change.connection.execute(statement.values(**values))

@@ -207,6 +207,20 @@ def test_the_global_flag_waits_until_what_was_enforced_beneath_it_has_stepped_ba
     assert view(store).enforced(TENANT) == ()
 
 
+def test_that_a_first_lease_was_granted_stays_though_it_was_noted_in_the_midst_of_a_change(store: Store) -> None:
+    staging = enforced(store)
+    with change(store, "bob") as made:
+        as_read = flags.get(made.connection, "policy", staging.id, TENANT)
+        flags.note_begun(made.connection, [staging.id], store.clock.ms)
+        flags.renew(made, as_read, as_read.certificate or "")
+        flags.put(made, as_read._replace(revision=as_read.revision + 1, share=TENTH))
+    (found,) = view(store).enforced(TENANT)
+    assert (found.begun_ms, found.share) == (store.clock.ms, TENTH)
+    turn_off(store, "policy", staging.id)
+    with store.database.read() as connection:
+        assert flags.get(connection, "policy", staging.id, TENANT).begun_ms is None
+
+
 def test_what_is_enforced_for_some_may_be_for_others_by_the_same_way(store: Store) -> None:
     staging = enforced(store, TENTH)
     with pytest.raises(Refused, match="for 10 % of calls by team already"):
