@@ -7,7 +7,7 @@ that is enforced is closed. Whether a call is blocked is said in ``enforce`` alo
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -41,6 +41,7 @@ from spendgate.model.decision import Decision, Verdict
 from spendgate.model.decode import Fault
 from spendgate.model.event import Event
 from spendgate.model.question import Question, read_question
+from spendgate.model.review import Outcome
 from spendgate.prices.cards import Tokens
 from telemetry import tracing
 from window_counters.documents import NotOfTheMark
@@ -53,6 +54,8 @@ router = APIRouter(tags=["check"], route_class=Bare)
 PAUSE_S = 1.0
 """After Redis did not answer, checks are answered at once and without it for so long."""
 BLOCKED = 429
+HELD_S = 1.0
+"""A call that is held waits so long for what the queue says; then it is held, and asked again it may be answered."""
 
 
 class Judged(NamedTuple):
@@ -146,12 +149,24 @@ async def _looked_at(
 ) -> tuple[Judged, Ruling, Sequence[str]]:
     """A held call: what people have said of it by now, and whom it waits for."""
     held = msgspec.structs.replace(decision, decision_id=event.id, verdict="review", reasons=ruling.reasons)
-    outcomes = await parts.held.outcomes(held, {each.staging: each.document for each in ruling.enforced})
+    outcomes = await _outcomes(held, ruling, parts)
     if "refuse" in outcomes.values():
         return Judged(decision), ruling._replace(blocked="deny"), review_ids(held)
     if not outcomes:
         return Judged(decision), ruling, review_ids(held)
     return *(await _ruled(event, now, parts, outcomes)), review_ids(held)
+
+
+async def _outcomes(held: Decision, ruling: Ruling, parts: Parts) -> Mapping[str, Outcome]:
+    """What people have said of a held call, by staging; nothing where that cannot be had in time."""
+    try:
+        async with asyncio.timeout(HELD_S):
+            return await parts.held.outcomes(held, {each.staging: each.document for each in ruling.enforced})
+    except TimeoutError:
+        log.warning("a held call waits for the store, which takes its time")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the call is held, and the check does not fail
+        log.error("a held call waits: %s", type(error).__name__)
+    return {}
 
 
 def _check(event: Event, caller: Caller, judged: Judged, ruling: Ruling, took_us: int) -> Check:
