@@ -15,7 +15,8 @@ from window_counters.documents import document_of, moving_part
 from window_counters.protocol import Change, Mark, PartitionId, Read, Snapshot
 
 MAX_SLOTS = 4_000_000
-"""Past this many cached slots (about 2 GB) a tenant's cache is dropped and read again as it is needed."""
+"""Past this many cached slots of a partition (about 2 GB) the largest tenants' are dropped, and read again as they are
+needed."""
 
 
 class MarkMoved(Exception):
@@ -144,8 +145,10 @@ class PartitionJudge:
     def moved(self, mark: Mark) -> None:
         """The store has applied a change: the cache is true at its mark now."""
         self.mark = mark
-        for name in [name for name, tenant in self.tenants.items() if tenant.slots > MAX_SLOTS]:
-            del self.tenants[name]
+        held = sum(tenant.slots for tenant in self.tenants.values())
+        while held > MAX_SLOTS:
+            largest = max(self.tenants, key=lambda name: self.tenants[name].slots)
+            held -= self.tenants.pop(largest).slots
 
 
 def _settled(events: Sequence[Event]) -> list[str]:
