@@ -9,6 +9,7 @@ not.
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from spendgate.model.money import MAX_COST_NANO_USD
 from spendgate.model.partition import partition_of
 from spendgate.model.topics import Topic, Topics
 from spendgate.reconcile.public_keys import BadKey, PublicKeys
+from telemetry.lasting import lasting
 from window_counters.documents import NotOfTheMark, document_names, document_of
 from window_counters.leases import Beat, Leases
 from window_counters.protocol import PartitionId, Read, StoreUnavailable, StoreUnfit
@@ -61,12 +63,13 @@ class _Found(NamedTuple):
 
 @dataclass
 class _Partition:
-    """What the agent knows of a partition: its last beat, when the counters were last level with the log (Redis's
-    clock), whether reservations may have been lost, what it holds leases for, and since when what of that was not in
-    the log (monotonic seconds)."""
+    """What the agent knows of a partition: its last beat, when that was and when the counters were last level with the
+    log (both by Redis's clock), whether reservations may have been lost, what it holds leases for, and since when what
+    of that was not in the log (monotonic seconds)."""
 
     id: PartitionId
     number: int = 0
+    beaten_ms: int = 0
     fresh_ms: int = 0
     is_doubted: bool = False
     held: dict[Place, Enforced] = field(default_factory=dict)
@@ -118,7 +121,10 @@ class EnforcementAgent:
             self.partitions.pop(number, None)
 
     async def _keep_beating(self) -> None:
-        beside = [asyncio.create_task(each.keep()) for each in (self.ends, self.flag, self.teller)]
+        beside = [
+            lasting("where the log ends", self.ends.keep), lasting("the flag", self.flag.keep),
+            lasting("enforcement records", self.teller.keep),
+        ]  # fmt: skip
         try:
             while True:
                 await asyncio.gather(*map(self._beat, list(self.partitions.values())))
@@ -144,19 +150,22 @@ class EnforcementAgent:
     async def _round(self, partition: _Partition) -> None:
         if not self.flag.is_known:
             return
-        end, sent_s = self.ends.ends.get(partition.id.partition), self.clock()
+        end = self.ends.ends.get(partition.id.partition)
         longest_ms = self.flag.longest_ms(lambda tenant: self._is_of(partition, tenant))
-        beat = await self.actuator.beat(partition.id, partition.number, longest_ms)
+        beat, answered_s = await self.actuator.beat(partition.id, partition.number, longest_ms), self.clock()
         partition.number = 0 if beat.is_fenced else beat.number
         if beat.is_fenced:
             self._lose(partition, FENCED)
             return
         if beat.why and beat.now_ms < beat.safe_from_ms:
             self._doubt(partition, beat)
+        if beat.now_ms < partition.beaten_ms:  # Redis's clock was set back: what was fresh by it lies ahead
+            partition.fresh_ms = 0
+        partition.beaten_ms = beat.now_ms
         applied = -1 if beat.mark is None else beat.mark.offset
         if end is not None and applied + 1 >= end.offset:
-            # Level with the log as it was when its end was asked for.
-            partition.fresh_ms = max(partition.fresh_ms, beat.now_ms - int((sent_s - end.at_s) * 1000))
+            # Level with the log as it was when its end was asked for, or earlier: the answer was some time on its way.
+            partition.fresh_ms = max(partition.fresh_ms, beat.now_ms - math.ceil((answered_s - end.at_s) * 1000))
             await self._expire(partition, end.offset - 1)
         await self._renew(partition, beat)
 

@@ -40,9 +40,11 @@ class Teller:
         while True:
             await self._some.wait()
             while self._waiting:
+                first = self._waiting[0]
                 try:
-                    await self.write([self._waiting[0]])
-                    self._waiting.popleft()
+                    await self.write([first])
+                    if self._waiting and self._waiting[0] is first:  # else it has made room for a later one meanwhile
+                        self._waiting.popleft()
                 except KafkaError as error:
                     log.warning("enforcement records wait: %s", str(error) or type(error).__name__)
                     await asyncio.sleep(AGAIN_S)
