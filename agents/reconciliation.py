@@ -6,6 +6,7 @@ found is demoted. Between rounds it compares the counters of what is enforced, a
 Any number of these agents may run; one at a time has the lease.
 """
 
+import contextlib
 import logging
 import signal
 import threading
@@ -23,7 +24,7 @@ from policy_store.change import Changes
 from policy_store.enforcement import SYSTEM
 from policy_store.errors import NotFound, Refused, StoreAway
 from policy_store.lifecycle import LIVE
-from policy_store.outbox import take_lease
+from policy_store.outbox import give_lease_back, take_lease
 from policy_store.reconciliations import Recorded
 from policy_store.signing import Signer
 from policy_store.stagings import Staging
@@ -54,8 +55,8 @@ ROUND_S = Histogram("spendgate_reconciliation_seconds", "Time that one staging's
 ROUND_AT = Gauge("spendgate_reconciliation_round_timestamp_seconds", "When the last whole round ended")
 LEASE = "reconciliation"
 LOOK_S = 1.0
-CANNOT = (Failure, LedgerError, InputError, NotFound, Refused, KeyError, ValueError, OSError)
-"""What keeps one staging from being reconciled; the others are."""
+FORESEEN = (Failure, LedgerError, InputError, NotFound, Refused, OSError)
+"""What may keep a staging from being reconciled, in words that are fit for a user."""
 
 Counters = Callable[[str], CountersResult]
 """A tenant's counters in Redis against the replayed sums. Raises Failure."""
@@ -95,36 +96,45 @@ class Reconciler:
                 self.look()
             except StoreAway as error:
                 log.warning("reconciliation waits for the policy store: %s", error)
+        with contextlib.suppress(StoreAway), self.changes.database.begin() as connection:
+            give_lease_back(connection, self.holder, LEASE)
 
     def look(self) -> None:
         """Do what is due, if this agent has the lease. Raises StoreAway."""
-        lasts_ms = int(2 * max(self.pace.round_s, self.pace.counters_s) * 1000)
-        with self.changes.database.begin() as connection:
-            if not take_lease(connection, self.holder, self.changes.now_ms(), lasts_ms, LEASE):
-                return
+        if not self._has_lease():
+            return
         self._make_asked()
         if self.clock() - self._round_s >= self.pace.round_s:
-            self.round(self._live())
+            if self.round(self._live()):
+                ROUND_AT.set_to_current_time()
             self._round_s = self._looked_s = self.clock()
-            ROUND_AT.set_to_current_time()
         elif self.clock() - self._looked_s >= self.pace.counters_s:
             self._look_at_counters()
             self._looked_s = self.clock()
+
+    def _has_lease(self) -> bool:
+        """Whether this agent is the one, from now on for two rounds' time; asked before each staging, for a round of
+        many may take longer."""
+        lasts_ms = int(2 * max(self.pace.round_s, self.pace.counters_s) * 1000)
+        with self.changes.database.begin() as connection:
+            return take_lease(connection, self.holder, self.changes.now_ms(), lasts_ms, LEASE)
 
     def _make_asked(self) -> None:
         """The rounds that operators have asked for; what an agent that died had begun is among them."""
         with self.changes.database.read() as connection:
             waiting = asked_rounds.undone(connection)
         for asked in waiting:
+            if not self._has_lease():
+                return
             asked_rounds.begin(self.changes, asked)
             try:
                 with self.changes.database.read() as connection:
                     staging = stagings.require(connection, asked.tenant, asked.staging)
                 recorded = self.reconcile(staging, asked)
-            except CANNOT as error:
-                FAILED.inc()
-                log.error("staging %s cannot be reconciled: %s", asked.staging, error)
-                asked_rounds.finish(self.changes, asked, None, str(error))
+            except StoreAway:
+                raise
+            except Exception as error:  # noqa: BLE001 - one staging's fault keeps no other from being reconciled
+                asked_rounds.finish(self.changes, asked, None, _failed(asked.staging, error))
             else:
                 asked_rounds.finish(self.changes, asked, recorded.id)
 
@@ -151,16 +161,20 @@ class Reconciler:
             UNEQUAL.inc()
         return found
 
-    def round(self, live: Iterable[Staging]) -> None:
-        """Reconcile each of these stagings, and record it; what cannot be is said, and the others are. Raises
-        StoreAway."""
+    def round(self, live: Iterable[Staging]) -> bool:
+        """Reconcile each of these stagings, and record it; what cannot be is said, and the others are. False where
+        another agent has the lease by then. Raises StoreAway."""
         for staging in live:
+            if not self._has_lease():
+                return False
             try:
                 with ROUND_S.time():
                     self.reconcile(staging)
-            except CANNOT as error:
-                FAILED.inc()
-                log.error("staging %s cannot be reconciled: %s", staging.id, error)
+            except StoreAway:
+                raise
+            except Exception as error:  # noqa: BLE001 - one staging's fault keeps no other from being reconciled
+                _failed(staging.id, error)
+        return True
 
     def reconcile(self, staging: Staging, asked: AskedRound | None = None) -> Recorded:
         """One staging, from its activation on, or the part of the log that was asked for; as it was recorded."""
@@ -201,6 +215,16 @@ class Reconciler:
         file = next((each for each in files if each.is_file()), None)
         is_final = (self.bills / f"{wanted.tenant}.final").exists()
         return compared_bill(BillOptions(file, is_final), ledger, wanted, thresholds)
+
+
+def _failed(staging: str, error: Exception) -> str:
+    """Tell that a staging could not be reconciled, and why; of what nobody foresaw its kind alone, for its words may
+    quote a row."""
+    FAILED.inc()
+    words = str(error) if isinstance(error, FORESEEN) else f"a fault of ours ({type(error).__name__})"
+    log.error("staging %s cannot be reconciled: %s", staging, words)
+    log.debug("the reason in full", exc_info=error)
+    return words
 
 
 def _policies(connection: Connection, tenant: str) -> dict[str, Policy]:
