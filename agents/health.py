@@ -7,10 +7,13 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from agents.exits import Fatal
 from telemetry.exposition import exposition
 
 HOST = "SPENDGATE_HTTP_HOST"
 PORT = "SPENDGATE_HTTP_PORT"
+MOST_PORT = 65_535
+WRONG_USAGE = 2
 STALLED_S = 45.0
 HOPELESS_S = 75.0
 LONG_RETRY_S = 120.0
@@ -137,9 +140,19 @@ def _answer(problems: list[str]) -> web.Response:
 
 
 def server_from_env(health: Health, told: Callable[[Health], None] = lambda _: None) -> HealthServer | None:
-    """The server that SPENDGATE_HTTP_PORT asks for (0: any free port), if it does; SPENDGATE_HTTP_HOST is its address
-    (default 127.0.0.1)."""
-    port = os.environ.get(PORT, "")
-    if not port.isdecimal():
-        return None
-    return HealthServer(health, host=os.environ.get(HOST, "127.0.0.1"), port=int(port), told=told)
+    """The server that the environment asks for, if it does. Raises Fatal."""
+    port = port_from_env()
+    return None if port is None else HealthServer(health, host=host_from_env(), port=port, told=told)
+
+
+def port_from_env() -> int | None:
+    """SPENDGATE_HTTP_PORT (0: any free port); None where it says nothing. Raises Fatal."""
+    text = os.environ.get(PORT) or None
+    if text is not None and not (text.isascii() and text.isdecimal() and int(text[:6]) <= MOST_PORT):
+        raise Fatal(f"{PORT}: expected a port", WRONG_USAGE)
+    return None if text is None else int(text)
+
+
+def host_from_env() -> str:
+    """SPENDGATE_HTTP_HOST, or 127.0.0.1."""
+    return os.environ.get(HOST) or "127.0.0.1"
