@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from agents.actuator import Enforced
 from policy_store import flags, policies
@@ -26,10 +27,21 @@ log = logging.getLogger(__name__)
 EVERY_S, BELIEVED_S = 0.5, 2.0
 
 
+class _Certified(NamedTuple):
+    """What came of a staging's certificate: why it does not hold, None where it does; and the settings it binds."""
+
+    problem: str | None
+    settings: Mapping[str, int | str]
+
+
+_MISSING = _Certified("missing", {})
+
+
 @dataclass
 class FlagReader:
     """What is to be enforced, as read last; ``read_s``: when that reading began. ``keys``: the policy store's public
-    keys. ``clock``: monotonic seconds."""
+    keys. ``clock``: monotonic seconds. Certificates are verified as they are read, beside the loop: a batch may ask for
+    thousands of calls why they were not blocked, and leases are renewed on the same loop."""
 
     database: Database
     keys: Keys
@@ -39,6 +51,7 @@ class FlagReader:
     read_s: float = float("-inf")
     _reserve_for_ms: dict[str, int] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
+    _certified: Mapping[tuple[str, str], _Certified] = field(default_factory=dict)
 
     def age_s(self) -> float:
         """How long ago it was read."""
@@ -55,11 +68,7 @@ class FlagReader:
 
     def settings(self, staging: Enforced) -> Mapping[str, int | str]:
         """The settings that the staging's certificate binds."""
-        for each in self.view.enforced(staging.tenant):
-            if each.staging == staging.staging and each.certificate is not None:
-                found = read(each.certificate)
-                return found.settings if isinstance(found, Certificate) else {}
-        return {}
+        return self._certified.get((staging.tenant, staging.staging), _MISSING).settings
 
     def why_not(self, tenant: str, staging: str) -> str | None:
         """Why a staging is not to be enforced; None where it is."""
@@ -76,11 +85,16 @@ class FlagReader:
         return None if problem is None else f"certificate_{problem}"
 
     def _problem(self, each: flags.Enforced) -> str | None:
+        return self._certified.get((each.tenant, each.staging), _MISSING).problem
+
+    def _looked_at(self, each: flags.Enforced) -> _Certified:
         if each.certificate is None:
-            return "missing"
+            return _MISSING
         wanted = Wanted(each.tenant, each.staging, each.policy, each.hash, None, ENGINE_VERSION)
         problem: Problem | None = verify(each.certificate, self.keys, self.now(), wanted)
-        return None if problem is None else problem.code
+        found = read(each.certificate)
+        settings = found.settings if isinstance(found, Certificate) else {}
+        return _Certified(None if problem is None else problem.code, settings)
 
     @property
     def is_known(self) -> bool:
@@ -131,11 +145,11 @@ class FlagReader:
         begun = self.clock()
         with self.database.read() as connection:
             view = flags.read_flags(connection)
-            for stagings in view.stagings.values():
-                for each in stagings:
-                    if each.hash not in self._reserve_for_ms:
-                        version = policies.require_version(connection, each.tenant, each.policy, each.hash)
-                        spec = from_canonical(version.document).spec
-                        self._reserve_for_ms[each.hash] = spec.enforcement.reserve_for_ms
-        self._begun &= {each.staging for stagings in view.stagings.values() for each in stagings}
+            on = [each for stagings in view.stagings.values() for each in stagings]
+            for each in on:
+                if each.hash not in self._reserve_for_ms:
+                    version = policies.require_version(connection, each.tenant, each.policy, each.hash)
+                    self._reserve_for_ms[each.hash] = from_canonical(version.document).spec.enforcement.reserve_for_ms
+        self._certified = {(each.tenant, each.staging): self._looked_at(each) for each in on}
+        self._begun &= {each.staging for each in on}
         self.view, self.read_s = view, begun
