@@ -1,21 +1,21 @@
-"""A broker that was killed, started again."""
+"""A server that was killed, started again."""
 
 from dev.errors import PortTakenError
-from dev.kafka_process import KafkaProcess
+from dev.server import ServerProcess
 from dev.trial.waiting import until
 
-READY_S = 90
+READY_S = 240
 
 
-def begin_again(broker: KafkaProcess) -> None:
+def begin_again(server: ServerProcess) -> None:
     """Start it once its port is free again of what it was killed in the middle of; returns when it answers."""
-    until(lambda: _started(broker), "the port of the broker free again")
-    broker.wait_ready(READY_S)
+    until(lambda: _started(server), "the port of the server free again")
+    server.wait_ready(READY_S)
 
 
-def _started(broker: KafkaProcess) -> bool:
+def _started(server: ServerProcess) -> bool:
     try:
-        broker.start()
+        server.start()
     except PortTakenError:
         return False
     return True

@@ -1,6 +1,6 @@
 """Everything that enforcing takes, on real servers: a door, a worker, an enforcement agent, and people who flip."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,27 @@ class Scene:
     def ask(self, **question: Any) -> httpx.Response:
         """The pre-call check."""
         return self.client.post("/v1/check", json=question)
+
+    def answer(self, status: int, **question: Any) -> httpx.Response:
+        """The answer of this status, asked for until it comes."""
+        return self._asked_until(lambda answer: answer.status_code == status, f"{status} for {question}", question)
+
+    def ruled(self, **question: Any) -> httpx.Response:
+        """An answer that no fault has a part in, asked for until it comes: on a machine that is busy a lease may be
+        lost for a moment, and then the fail mode answers."""
+        return self._asked_until(lambda answer: not answer.json()["not_enforced"], f"a lease for {question}", question)
+
+    def _asked_until(
+        self, is_wanted: Callable[[httpx.Response], bool], what: str, question: Mapping[str, Any]
+    ) -> httpx.Response:
+        found: list[httpx.Response] = []
+
+        def comes() -> bool:
+            found.append(self.ask(**question))
+            return is_wanted(found[-1])
+
+        until(comes, what, state=lambda: f"{found[-1].text}\n{self.logs()}")
+        return found[-1]
 
     def send(self, *events: Event) -> None:
         """Calls that were made."""

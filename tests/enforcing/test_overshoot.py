@@ -36,16 +36,16 @@ def admitted(scene: Scene, staging: str) -> int:
 def test_hundreds_of_callers_never_admit_more_than_the_cap_though_worker_and_agent_are_killed(scene: Scene) -> None:
     rule = budget("1", {"lifetime": True}, ["team"])
     staging = scene.enforced(policy("crowd-cap", rule, enforcement={"fail_mode": "closed", "reserve_for": "1m"}))
-    until(lambda: scene.ask(team=TEAM, estimate_nano_usd=2 * DOLLAR).status_code == 429, "the cap to be enforced", 20)
+    until(lambda: scene.ask(team=TEAM, estimate_nano_usd=2 * DOLLAR).status_code == 429, "the cap to be enforced")
 
     doors = scene.door, scene.another_door()
     processes = [crowd(doors[number % 2], f"p{number}") for number in range(PROCESSES)]
-    until(lambda: scene.reserved() or any(p.poll() is not None for p in processes), "callers to reserve", 60)
+    until(lambda: scene.reserved() or any(p.poll() is not None for p in processes), "callers to reserve")
     scene.world.workers[-1].kill()
     scene.agents[-1].kill()
     scene.world.worker()
     scene.agent()
-    made = [tuple(each) for process in processes for each in json.loads(process.communicate(timeout=120)[0])]
+    made = [tuple(each) for process in processes for each in json.loads(process.communicate(timeout=300)[0])]
     assert all(process.returncode == 0 for process in processes)
     assert len(made) > 10
     assert not scene.records("let_through")
@@ -55,7 +55,5 @@ def test_hundreds_of_callers_never_admit_more_than_the_cap_though_worker_and_age
     assert admitted(scene, staging) == spent <= DOLLAR
 
     # What the kills have refused may be had now, to the cap and not a nano-dollar beyond.
-    until(
-        lambda: scene.ask(team=TEAM, estimate_nano_usd=DOLLAR - spent).status_code == 200, "the rest to be allowed", 30
-    )
+    scene.answer(200, team=TEAM, estimate_nano_usd=DOLLAR - spent)
     assert scene.ask(team=TEAM, estimate_nano_usd=1).status_code == 429

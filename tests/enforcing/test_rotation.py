@@ -29,16 +29,16 @@ def test_a_rotated_store_key_demotes_nothing_and_the_old_one_may_go_after_the_ne
     staging = scene.enforced(capped("1"))
     scene.send(call(TENANT, 1, datetime.now(UTC), DOLLAR))
     scene.world.settle()
-    until(lambda: denied(scene), "the cap to be reached", 30, scene.logs)
+    until(lambda: denied(scene), "the cap to be reached", state=scene.logs)
 
     old, new = scene.door.signer, make_key_file(scene.folder / "new.pem")
     restarted(scene, new.public, old.public)
-    until(lambda: denied(scene), "the old certificate to be obeyed", 60, scene.logs)
+    until(lambda: denied(scene), "the old certificate to be obeyed", state=scene.logs)
 
     scene.store.signer = read_key_file(scene.folder / "new.pem", [old.public])
     _, settled = enforced.record(scene.store, enforced.state_of(scene.store, staging))
     assert settled.certificate is not None
     restarted(scene, new.public)
-    until(lambda: denied(scene), "the new certificate to be obeyed", 60, scene.logs)
+    until(lambda: denied(scene), "the new certificate to be obeyed", state=scene.logs)
     with scene.door.database.read() as connection:
         assert not [each for each in audit.entries(connection, TENANT) if each.action == "demote"]

@@ -9,11 +9,11 @@ from redis import Redis
 
 from dev.stack import Stack
 from policy_store import reviews
-from spendgate.model.enforcement import Share
+from spendgate.model.enforcement import Share, share_of
 from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR
-from tests.live.samples import budget, call, policy
+from tests.live.samples import a_day, budget, call, policy
 from tests.live.waiting import until
 from tests.live.world import World
 
@@ -51,40 +51,35 @@ def test_a_share_is_enforced_for_the_same_owners_each_time_and_for_nobody_else(s
     nothing = policy(
         "share", {"boundary": {"models": {"deny": ["*"]}, "on_breach": "deny"}}, scope={"workflow": ["share"]}
     )
-    on(scene, nothing, Share(by="employee", percent=40))
-    question = {"workflow": "share", "model": "gpt"}
-    until(lambda: 429 in asked(scene, **question), "the share to be enforced", 20)
-    first = asked(scene, **question)
-    assert first == asked(scene, **question)
-    assert 0.1 * ASKED < first.count(429) < 0.7 * ASKED
+    staging = on(scene, nothing, Share(by="employee", percent=40))
+    owed = [429 if share_of(staging, f"e{number}") < 40 else 200 for number in range(ASKED)]
+    until(lambda: asked(scene, workflow="share", model="gpt") == owed, "the share to be enforced", state=scene.logs)
 
 
 def test_a_held_call_goes_on_once_a_person_has_approved_it_and_reserves_then(scene: Scene) -> None:
-    rules = budget("0.000000005", {"calendar": "day"}, on_breach="review"), budget("1", {"lifetime": True})
-    on(scene, policy("held", *rules, scope={"workflow": ["held"]}))
+    rules = budget("0.000000005", a_day(), on_breach="review"), budget("1", {"lifetime": True})
+    staging = on(scene, policy("held", *rules, scope={"workflow": ["held"]}))
     question = {"workflow": "held", "estimate_nano_usd": 10, "request_id": "request-1"}
-    until(lambda: scene.ask(**question).status_code == 429, "the call to be held", 20)
-    held = scene.ask(**question).json()
+    held = scene.answer(429, **question).json()
     assert (held["blocked"], len(held["reviews"]), held["retry_after_s"]) == ("review", 1, 10)
-    assert not any("held" in name for name in scene.reserved())
+    assert not any(name.startswith(staging) for name in scene.reserved())
     with scene.door.changes().of(TENANT, "reviewer") as change:
         found = reviews.require(change.connection, TENANT, held["reviews"][0])
         reviews.answer(change, found.id, found.revision, "approve", None)
-    let_go = scene.ask(**question)
+    let_go = scene.ruled(**question)
     assert (let_go.status_code, let_go.json()["check_id"]) == (200, held["check_id"])
-    assert sorted(scene.reserved().values())[-2:] == [10, 10]
-    assert scene.ask(workflow="held", estimate_nano_usd=10).status_code == 429
+    assert sorted(amount for name, amount in scene.reserved().items() if name.startswith(staging)) == [10, 10]
+    scene.answer(429, workflow="held", estimate_nano_usd=10)
 
 
 def test_a_held_call_that_a_person_has_refused_is_denied(scene: Scene) -> None:
     on(scene, policy("asks", {"review": {"when": {"cost_usd_over": "0.5"}}}, scope={"workflow": ["asks"]}))
     question = {"workflow": "asks", "estimate_nano_usd": DOLLAR, "request_id": "request-2"}
-    until(lambda: scene.ask(**question).status_code == 429, "the call to be held", 20)
+    held = scene.answer(429, **question).json()
     with scene.door.changes().of(TENANT, "reviewer") as change:
-        found = reviews.require(change.connection, TENANT, scene.ask(**question).json()["reviews"][0])
+        found = reviews.require(change.connection, TENANT, held["reviews"][0])
         reviews.answer(change, found.id, found.revision, "refuse", "too dear")
-    denied = scene.ask(**question)
-    assert (denied.status_code, denied.json()["blocked"]) == (429, "deny")
+    assert scene.answer(429, **question).json()["blocked"] == "deny"
     assert scene.ask(workflow="asks", estimate_nano_usd=1).status_code == 200
 
 
@@ -94,9 +89,9 @@ def test_shadow_beside_what_is_enforced_blocks_nothing_and_changes_nothing_of_it
     on(scene, enforced)
     scene.send(call(TENANT, "beside", datetime.now(UTC), DOLLAR - 10))
     scene.world.settle()
-    question = {"workflow": "beside", "team": "red"}
-    until(lambda: scene.ask(**question, estimate_nano_usd=1).json()["would_be"] == "deny", "shadow to look on", 20)
-    allowed = scene.ask(**question, estimate_nano_usd=1)
+    question = {"workflow": "beside", "team": "red", "estimate_nano_usd": 1, "request_id": "request-3"}
+    until(lambda: scene.ask(**question).json()["would_be"] == "deny", "shadow to look on")
+    allowed = scene.ruled(**question)
     assert allowed.status_code == 200
     assert [each["stage"] for each in allowed.json()["reasons"] if each["verdict"] == "deny"] == ["shadow"]
 
@@ -105,7 +100,7 @@ def test_while_the_flag_is_off_nothing_that_could_block_is_written_anywhere(scen
     staging = scene.staged(policy("off", budget("0", {"calendar": "day"}), scope={"workflow": ["off"]}))
     scene.send(call(TENANT, "off", datetime.now(UTC), DOLLAR))
     scene.world.settle()
-    until(lambda: scene.ask(workflow="off", estimate_nano_usd=1).json()["would_be"] == "deny", "shadow to look on", 20)
+    until(lambda: scene.ask(workflow="off", estimate_nano_usd=1).json()["would_be"] == "deny", "shadow to look on")
     assert set(asked(scene, workflow="off")) == {200}
     with Redis.from_url(scene.world.redis_url) as client:
         assert staging.encode() not in client.hgetall(scene.keys.leases(TENANT))

@@ -9,13 +9,14 @@ from redis import Redis
 
 from dev.kafka_process import KafkaProcess
 from dev.redis_process import RedisProcess
+from dev.trial.starting import begin_again
 from policy_store import flags
 from policy_store.change import now_ms
 from spendgate.model.policy import Policy
 from spendgate.model.reconciliation_parts import CountersPart, CountersResult
 from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
-from tests.live.samples import budget, call, policy
+from tests.live.samples import a_day, budget, call, policy
 from tests.live.waiting import until
 from tests.runbooks.shell import Shell
 from tests.store import enforced
@@ -29,7 +30,7 @@ LEFT_MS = 5_000
 
 def capped(name: str, fail_mode: str) -> Policy:
     """A cap of a dollar on a team's day, for the calls of one workflow."""
-    rules = budget("1", {"calendar": "day"}, ["team"])
+    rules = budget("1", a_day(), ["team"])
     enforcement = {"fail_mode": fail_mode, "reserve_for": "1m"}
     return policy(name, rules, scope={"workflow": [name]}, enforcement=enforcement)
 
@@ -174,8 +175,7 @@ class Happenings:
 
     def kafka_is_back(self) -> None:
         """The same broker, with its data."""
-        self.kafka.start()
-        self.kafka.wait_ready(300)
+        begin_again(self.kafka)
 
     def the_log_is_applied(self) -> None:
         """The worker has applied all that stands on the log."""
