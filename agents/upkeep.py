@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from agents import ledger_metrics as metrics
@@ -32,7 +33,9 @@ class Upkeep:
     """Of the tables that one agent writes; ``tables[0]`` is the one whose offset counts.
 
     ``documents``: where an agent that makes checkpoints finds policies; None for one that makes none. Nothing here
-    keeps records waiting: it is looked at while a partition is idle or between batches, and runs beside them.
+    keeps records waiting: it is looked at while a partition is idle or between batches, and runs beside them, one thing
+    at a time. What is due meanwhile takes its turn: a partition that is looked at before the others could otherwise
+    keep them from theirs for ever.
     """
 
     root: str
@@ -43,7 +46,8 @@ class Upkeep:
     timer: Timer = field(default_factory=Timer)
     now_s: Callable[[], float] = time.monotonic
     _done: dict[str, float] = field(default_factory=dict)
-    _running: "asyncio.Task[None] | None" = None
+    _begun: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
     def main_table(self) -> TableName:
@@ -51,18 +55,25 @@ class Upkeep:
         return self.tables[0]
 
     async def look_after(self, partition: int) -> None:
-        """Begin what is due, if nothing of it is running; raises what the last of it raised."""
-        if self._running is not None:
-            if not self._running.done():
-                return
-            finished, self._running = self._running, None
-            finished.result()
-        if self._is_due("compact", self.timer.compact_s):
-            self._running = asyncio.create_task(self._tidy())
-        elif self.documents is not None and self._is_due(f"checkpoint {partition}", self.timer.checkpoint_s):
-            self._running = asyncio.create_task(self._checkpoint(partition, self.documents))
-        elif self._is_due("vacuum", self.timer.vacuum_s):
-            self._running = asyncio.create_task(self._vacuum())
+        """Begin what is due; raises what the last of it raised."""
+        for what, task in list(self._begun.items()):
+            if task.done():
+                del self._begun[what]
+                task.result()
+        self._begin("compact", self.timer.compact_s, self._tidy)
+        if self.documents is not None:
+            make = partial(self._checkpoint, partition, self.documents)
+            self._begin(f"checkpoint {partition}", self.timer.checkpoint_s, make)
+        self._begin("vacuum", self.timer.vacuum_s, self._vacuum)
+
+    def _begin(self, what: str, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Have it done in its turn, if it is due and does not wait for that yet."""
+        if what not in self._begun and self._is_due(what, every_s):
+            self._begun[what] = asyncio.create_task(self._in_turn(work))
+
+    async def _in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
+        async with self._turns:
+            await work()
 
     def _is_due(self, what: str, every_s: float) -> bool:
         """Whether it is time; the first time comes one interval after the first question."""
