@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from spendgate.cli.main import app
 from tests.live.conftest import MakeWorld
 from tests.live.samples import POLICIES, calls
+from tests.live.test_ledger import checkpoints
 from tests.live.waiting import until
 from tests.live.world import World
 from tests.stack import OwnRedis
@@ -144,7 +145,7 @@ def test_counters_begin_at_the_ledgers_checkpoint_where_the_topic_has_forgotten_
     world.recorder("ledger-events", SPENDGATE_LEDGER_CHECKPOINT_S="1")
     flow(world, 1)
     world.settle()
-    until(lambda: any(world.ledger.glob("checkpoints/topic_id=*")), "a checkpoint")
+    until(lambda: checkpoints(world) == world.broker.ends, "a checkpoint of everything")
     gone = world.broker.forget(world.topics.events)
     before = world.marks()
     code, _, err = counters(world, "rebuild", "--all")

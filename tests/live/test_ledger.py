@@ -243,10 +243,13 @@ def test_checks_and_rejections_become_rows_once_whatever_is_killed(world: World)
     world.send_raw(b"this is (no) name", b"{}")
     world.settle()
     everybody = (*TENANTS, "(none)")
-    until(lambda: [len(each) for each in rows_of(world, everybody)] == [40, 4], "every check and rejection recorded")
+    # A batch that is judged again is published again.
+    published = [_rejection(message.value or b"") for message in world.broker.read(world.topics.rejected)]
+    assert len({(each.position.partition, each.position.offset) for each in published}) == 4
+    wanted = [40, len(published)]
+    until(lambda: [len(each) for each in rows_of(world, everybody)] == wanted, "every check and rejection recorded")
     found, rejections = rows_of(world, everybody)
     assert found == checks
-    published = [_rejection(message.value or b"") for message in world.broker.read(world.topics.rejected)]
     assert rejections == sorted(published, key=lambda each: (each.position.partition, each.position.offset))
     assert all(each.alive() for each in world.recorders if each is not killed)
 
@@ -286,7 +289,10 @@ def retire_the_topic(world: World, worker: Worker) -> list[Message]:
 
 def checkpoints(world: World) -> dict[int, int]:
     """By partition with records, the offset after the last one that a checkpoint holds."""
-    ledger, topic_id = Ledger.open(world.ledger), world.broker.topic_id()
+    try:
+        ledger, topic_id = Ledger.open(world.ledger), world.broker.topic_id()
+    except LedgerMissing:
+        return {}
     rows = {p: ledger.checkpoint(topic_id, p) for p in world.broker.ends}
     return {partition: found[0].offset + 1 for partition, found in rows.items() if found}
 
@@ -346,7 +352,7 @@ def test_a_checkpoint_past_what_was_judged_is_not_used(make_world: MakeWorld, ow
         redis.flushall()
     flow(world, 2)
     world.recorder(EVENTS, SPENDGATE_LEDGER_CHECKPOINT_S="0.2")
-    until(lambda: world.ledger.exists() and checkpoints(world) == world.broker.ends, "a checkpoint of everything")
+    until(lambda: checkpoints(world) == world.broker.ends, "a checkpoint of everything")
     world.worker()
     world.settle()
     world.verify()
