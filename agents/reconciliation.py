@@ -30,8 +30,8 @@ from policy_store.signing import Signer
 from policy_store.stagings import Staging
 from policy_store.tables import stagings as staging_rows
 from policy_store.tables import versions
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.reconcile_bill import BillOptions, compared_bill
+from spendgate.failure import Failure
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import TableName
 from spendgate.ledger.delta_verify import Offsets, Source, verify

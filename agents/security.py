@@ -10,7 +10,8 @@ from faust.types.auth import CredentialsT
 
 from agents.exits import Fatal
 from agents.faust_private import auth_of_credentials
-from spendgate.cli.endpoints import Failure, kafka_security
+from spendgate.failure import Failure
+from spendgate.kafka_security import kafka_security
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,9 @@ from policy_store.outbox import TopicName
 from policy_store.relay import Relay
 from policy_store.signing import read_key_file
 from spendgate import __version__
-from spendgate.cli.endpoints import Failure
-from spendgate.cli.prices import load_book
+from spendgate.failure import Failure
 from spendgate.model.topics import Topics, TopicsError, load_topics
+from spendgate.prices.loading import load_book
 from telemetry import tracing
 from telemetry.labels import LABELS, most_from_environment
 from telemetry.lasting import lasting

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from gateway_shadow.alerting.addresses import Allowed
 from gateway_shadow.login.config import BadLogin, LoginConfig, read_login
-from spendgate.cli.endpoints import kafka_security
+from spendgate.kafka_security import kafka_security
 from spendgate.prices.events import Mode
 
 PREFIX = "SPENDGATE_"

@@ -7,8 +7,8 @@ from dev.demo_gate.facts import Facts
 from dev.demo_gate.run import run, told
 from dev.errors import StackError
 from dev.interrupts import endings_as_interrupts
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.say import FOUND, told_clearly
+from spendgate.failure import NEEDED, Failure
 
 
 def main() -> None:

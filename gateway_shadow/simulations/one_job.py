@@ -9,11 +9,11 @@ from gateway_shadow.simulations.found import found_of
 from gateway_shadow.simulations.memory import Memory
 from gateway_shadow.simulations.options import SimulationOptions, job_of
 from gateway_shadow.simulations.teller import Teller
-from spendgate.cli.prices import load_book
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.ledger_errors import LedgerError
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.canonical import from_canonical
+from spendgate.prices.loading import load_book
 from spendgate.simulate.job import Job, run_job
 from spendgate.simulate.report import encode
 

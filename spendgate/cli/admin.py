@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spendgate.cli import admin_privacy, audit_api
-from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
+from spendgate.failure import NEEDED, REFUSED, Failure
 from spendgate.model.text import EXPECTED, is_name
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from spendgate.cli.admin import WHO, Json, Store, database_of, told
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE, notice
+from spendgate.failure import Failure
 from spendgate.model.text import EXPECTED, is_name
 
 if TYPE_CHECKING:

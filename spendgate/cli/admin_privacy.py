@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE, notice
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from policy_store.database import Database

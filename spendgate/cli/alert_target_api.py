@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.say import notice
 from spendgate.cli.wide import wide_console
+from spendgate.failure import NEEDED, Failure
 
 app = typer.Typer(no_args_is_help=True, help="Where alerts go: webhooks, and channels in Slack's format.")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import USAGE, told_without_kafka
+from spendgate.failure import NEEDED, REFUSED, Failure
 
 URL_ENV, KEY_ENV, HOME_ENV = "SPENDGATE_URL", "SPENDGATE_API_KEY", "SPENDGATE_HOME"
 _TIMEOUT_S = 60.0

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from spendgate.cli.api_client import Api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE
+from spendgate.failure import Failure
 
 ALL = 10_000
 """So many are looked through for the beginning of an id."""

@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND
 from spendgate.cli.wide import wide_console
+from spendgate.failure import Failure
 
 _PAGE, _ALL = 1000, 2**31
 

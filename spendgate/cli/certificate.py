@@ -9,10 +9,10 @@ from urllib.parse import quote
 import typer
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.gate_api import at, staging_of
 from spendgate.cli.policies import policies_of
 from spendgate.cli.say import FOUND, USAGE, told_without_kafka
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.reconcile.certificate import Certificate, Wanted

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spendgate.cli.counters_view import show_counters
-from spendgate.cli.endpoints import NEEDED, Failure, kafka_bootstrap, one_line_errors, redis_url
+from spendgate.cli.endpoints import kafka_bootstrap, one_line_errors, redis_url
 from spendgate.cli.say import FOUND, INTERRUPTED, USAGE, notice
+from spendgate.failure import NEEDED, Failure
 
 if TYPE_CHECKING:
     from spendgate.cli.counters_run import Asked

@@ -21,8 +21,8 @@ from agents.rebuild import Rebuild
 from agents.security import Security
 from agents.topic_id import topic_id
 from agents.verifying import Verifier
-from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import USAGE
+from spendgate.failure import NEEDED, REFUSED, Failure
 from spendgate.model.partition import partition_of
 from spendgate.model.reconciliation_parts import CountersPart, CountersResult
 from spendgate.model.topics import Topic, TopicsError, load_topics

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from spendgate.cli.endpoints import NEEDED, USAGE, Failure
 from spendgate.cli.say import FOUND, told_clearly
+from spendgate.failure import NEEDED, USAGE, Failure
 
 RATE, VERTICAL_RATE = 3000, 40
 """Records a second, unless it is said otherwise."""

@@ -9,10 +9,10 @@ import typer
 
 from spendgate.cli import enforcement_store
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.enforcement_records import records
 from spendgate.cli.gate_api import staging_of
 from spendgate.cli.say import USAGE
+from spendgate.failure import Failure
 
 app = typer.Typer(no_args_is_help=True, help="What is enforced, and the flag: two people turn it on, one turns it off.")
 tenant_app = typer.Typer(no_args_is_help=True, help="The flag of the whole tenant.")

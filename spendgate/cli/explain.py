@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.history_options import Reviews, source_of
 from spendgate.cli.policies import policies_of
 from spendgate.cli.say import USAGE, told_without_kafka
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.simulate.explain import Wanted

@@ -11,9 +11,9 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.exports import ExportedFormat, ExportedRows, ExportedTable, Where, exported_line, filters_of
 from spendgate.cli.say import USAGE, notice
+from spendgate.failure import Failure
 
 _DATES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%z"]
 _PATHS = {"events": "/v1/ledger/export", "decisions": "/v1/decisions/export"}

@@ -9,9 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND, USAGE
 from spendgate.cli.wide import wide_console
+from spendgate.failure import Failure
 
 criteria_app = typer.Typer(no_args_is_help=True, help="What the gate asks for, within its limits.")
 waiver_app = typer.Typer(no_args_is_help=True, help="Criteria that do not count for a staging, and why.")

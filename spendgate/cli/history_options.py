@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.simulate.job import Source

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND, USAGE, told_without_kafka
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.importers.carrying import Note

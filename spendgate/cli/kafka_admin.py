@@ -26,7 +26,8 @@ from kafka.errors import (
     for_code,
 )
 
-from spendgate.cli.endpoints import Failure, kafka_security
+from spendgate.failure import Failure
+from spendgate.kafka_security import kafka_security
 from spendgate.model.topics import Topic
 from spendgate.model.topics_plan import Action, Actual, plan
 

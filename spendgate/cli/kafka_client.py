@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError, TopicAuthorizationFailedError
 
-from spendgate.cli.endpoints import kafka_security
+from spendgate.kafka_security import kafka_security
 from spendgate.model.partition import partition_of
 
 logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what it would say is told to the user in one line

@@ -6,8 +6,8 @@ Import it inside a command only, for it needs the ``services`` extra.
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.kafka_admin import TIMEOUT_MS, admin_client, read_topics, topic_id
+from spendgate.failure import Failure
 from spendgate.ledger.delta_verify import Offsets, Source
 
 

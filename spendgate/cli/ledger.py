@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.exports import ExportedFormat, ExportedRows, LedgerTables, Where
 from spendgate.cli.ledger_say import bar, told_of_ledger
 from spendgate.cli.say import FOUND, USAGE
+from spendgate.failure import Failure
 from spendgate.ledger.retention import KEEP_HOURS
 
 if TYPE_CHECKING:

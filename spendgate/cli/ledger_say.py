@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.say import USAGE, told_without_kafka
+from spendgate.failure import NEEDED, REFUSED, Failure
 
 _QUIET_S = 1.0
 """What is done by then needs no bar."""

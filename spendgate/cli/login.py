@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from spendgate.cli.api_client import api, opened_api, save_credentials
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE, asked_for, notice, told_without_kafka
+from spendgate.failure import Failure
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the management API: make, rotate, revoke, list.")
 

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from spendgate.cli.api_client import opened_api
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.say import asked_for, notice
+from spendgate.failure import NEEDED, Failure
 
 WAITS_S = 300.0
 _PAGE = "<!doctype html><html lang=en><meta charset=utf-8><title>Spendgate</title><p>{}</p></html>"

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spendgate.cli.endpoints import KAFKA_ENV, REFUSED, Failure, kafka_bootstrap
+from spendgate.cli.endpoints import KAFKA_ENV, kafka_bootstrap
 from spendgate.cli.say import FOUND, USAGE, notice, told_clearly
+from spendgate.failure import REFUSED, Failure
 from spendgate.ledger.reader_options import DEFAULT_TENANT
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.text import EXPECTED, is_name

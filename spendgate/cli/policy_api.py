@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.policy_simulate import simulate
 from spendgate.cli.say import FOUND, USAGE
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.model.policy import Policy

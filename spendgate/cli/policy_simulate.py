@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import NEEDED, REFUSED, Failure
 from spendgate.cli.rows_progress import words
 from spendgate.cli.say import FOUND, INTERRUPTED, USAGE, notice
+from spendgate.failure import NEEDED, REFUSED, Failure
 
 ENDED = ("done", "failed", "cancelled")
 AWAY_S, AGAIN_S = 60.0, 0.5

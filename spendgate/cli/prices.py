@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import FOUND, USAGE, told_without_kafka
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.prices.book import PriceBook
@@ -30,6 +30,8 @@ def show(
     as_json: _AsJson = False,
 ) -> None:
     """Show what a model costs at a time, and where the price comes from. Exit 1 if it has no price."""
+    from spendgate.prices.loading import load_book
+
     with told_without_kafka():
         now = datetime.now(UTC)
         instant = now if at is None else instant_of(at, "--at")
@@ -66,23 +68,14 @@ def check(file: Annotated[Path, typer.Argument(help="A price table, YAML or JSON
         raise typer.Exit(FOUND if problems else 0)
 
 
-def load_book(own: Path | None) -> "PriceBook":
-    """The list prices with the table of a file, or alone. Raises Failure, and OSError for a file that can't be read."""
-    from spendgate.prices.book import PriceBook
-    from spendgate.prices.own_source import PriceErrors
-
-    try:
-        return PriceBook.load(own)
-    except PriceErrors as error:
-        raise Failure(f"a price table has errors\n{error}", USAGE) from None
-
-
 def prices_at(text: str, now: datetime, own: Path | None = None) -> "tuple[PriceBook, datetime | None]":
     """What ``--prices-at DATE|today|FILE`` asks for: the book, and the instant whose prices hold for all calls.
 
     A day or time, and ``today``, take the book of ``own`` at that instant; a file is a price table, used at each
     call's own time. Raises Failure, and OSError.
     """
+    from spendgate.prices.loading import load_book
+
     if text == "today":
         return load_book(own), now
     if Path(text).exists():

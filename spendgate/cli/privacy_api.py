@@ -10,10 +10,10 @@ from rich.table import Table
 
 from spendgate.cli import privacy_content, privacy_gateway
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.privacy_file import read_settings
 from spendgate.cli.say import USAGE, notice
 from spendgate.cli.wide import wide_console
+from spendgate.failure import Failure
 from spendgate.model.privacy import MODES
 
 app = typer.Typer(no_args_is_help=True, help="What may be kept of a call: modes, secret keys, gateways, content.")

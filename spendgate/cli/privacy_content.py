@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE
+from spendgate.failure import Failure
 
 app = typer.Typer(no_args_is_help=True, help="Content that privacy modes keep. Each look at it is in the audit trail.")
 Source = Annotated[str, typer.Option(help="The source of the call, as its event has it.")]

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE
+from spendgate.failure import Failure
 from spendgate.model.policy_tree import TextError, Tree, read_trees
 
 

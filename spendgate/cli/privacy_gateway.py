@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import notice, told_without_kafka
 from spendgate.cli.wide import wide_console
+from spendgate.failure import Failure
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the tenant's own gateways, which sign what they send.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

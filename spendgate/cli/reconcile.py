@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.ledger_say import told_of_ledger
 from spendgate.cli.reconcile_view import show_reconciliation
 from spendgate.cli.say import FOUND, USAGE
+from spendgate.failure import Failure
 
 if TYPE_CHECKING:
     from spendgate.cli.reconcile_bill import BillOptions

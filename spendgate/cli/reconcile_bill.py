@@ -5,9 +5,9 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import NamedTuple
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE
 from spendgate.engine.windows import Calendar
+from spendgate.failure import Failure
 from spendgate.ledger.bill_csv import open_bill
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.reader_problem import Refused

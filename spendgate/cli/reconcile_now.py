@@ -9,9 +9,9 @@ from urllib.parse import quote
 import typer
 
 from spendgate.cli.api_client import Api, api
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.gate_api import at, staging_of
 from spendgate.cli.say import USAGE
+from spendgate.failure import NEEDED, Failure
 
 WITHIN_S, EVERY_S = 600.0, 0.5
 

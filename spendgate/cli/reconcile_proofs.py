@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 from msgspec import DecodeError
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.reconcile_bill import BillOptions, compared_bill
 from spendgate.cli.say import FOUND, USAGE, kafka_failures, notice
+from spendgate.failure import Failure
 from spendgate.ledger.check_rows import read_check
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.delta_tables import TableName

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import typer
 
-from spendgate.cli.endpoints import NEEDED, Failure, one_line_errors
+from spendgate.cli.endpoints import one_line_errors
+from spendgate.failure import NEEDED, Failure
 from spendgate.ledger.reader_problem import InputError
 
 FOUND, USAGE, INTERRUPTED = 1, 2, 130

@@ -94,8 +94,8 @@ def _pricing(price: Prices, book: Path | None) -> "Pricing | None":
         if book is not None:
             raise InputError("book: expected --price missing or --price recomputed with it")
         return None
-    from spendgate.cli.prices import load_book
     from spendgate.cli.send_session import Pricing
+    from spendgate.prices.loading import load_book
 
     return Pricing(load_book(book), cast("Mode", price.value))
 

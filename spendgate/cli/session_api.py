@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from spendgate.cli.api_client import api
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.say import USAGE, told_without_kafka
+from spendgate.failure import Failure
 
 app = typer.Typer(no_args_is_help=True, help="Sessions of the tenant's people: list, end.")
 

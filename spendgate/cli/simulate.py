@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.history_options import Reviews, source_of
 from spendgate.cli.policies import policies_of
 from spendgate.cli.rows_progress import progress, total_rows
 from spendgate.cli.say import FOUND, USAGE, notice, told_without_kafka
+from spendgate.failure import NEEDED, Failure
 
 if TYPE_CHECKING:
     from spendgate.ledger.reader_problem import Refused
@@ -219,7 +219,8 @@ def _utc(at: datetime | None) -> datetime | None:
 def _prices(text: str | None, own: Path | None) -> Any:
     if text is None and own is None:
         return None
-    from spendgate.cli.prices import load_book, prices_at
+    from spendgate.cli.prices import prices_at
+    from spendgate.prices.loading import load_book
 
     return (load_book(own), None) if text is None else prices_at(text, datetime.now(UTC), own)
 

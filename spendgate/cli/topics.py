@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spendgate.cli.endpoints import REFUSED, Failure, kafka_bootstrap
+from spendgate.cli.endpoints import kafka_bootstrap
 from spendgate.cli.say import FOUND, notice, told_clearly
+from spendgate.failure import REFUSED, Failure
 
 if TYPE_CHECKING:
     from spendgate.model.topics import Topics

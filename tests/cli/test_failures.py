@@ -7,9 +7,9 @@ import pytest
 import typer
 
 from spendgate.cli.counters import counter_failures, told_of_counters
-from spendgate.cli.endpoints import NEEDED, Failure
 from spendgate.cli.kafka_client import KafkaAway
 from spendgate.cli.say import kafka_failures, told_clearly
+from spendgate.failure import NEEDED, Failure
 from window_counters.protocol import StoreUnavailable
 
 Failures = Callable[[], AbstractContextManager[None]]

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.prices import app, prices_at
+from spendgate.failure import Failure
 from spendgate.prices.book import PriceBook
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "prices" / "acme.yaml"

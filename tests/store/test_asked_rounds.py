@@ -10,7 +10,7 @@ from policy_store.asked_rounds import AskedRound
 from policy_store.errors import Refused
 from policy_store.reconciliations import Recorded
 from policy_store.stagings import Staging
-from spendgate.cli.endpoints import Failure
+from spendgate.failure import Failure
 from tests.store.conftest import Store
 from tests.store.enforced import record, staged
 from tests.store.scenes import TENANT, change

@@ -11,7 +11,7 @@ from agents import reconciliation
 from agents.reconciliation import Reconciler
 from policy_store import asked_rounds
 from policy_store.stagings import Staging
-from spendgate.cli.endpoints import Failure
+from spendgate.failure import Failure
 from tests.store.conftest import Store
 from tests.store.enforced import staged
 from tests.store.scenes import TENANT, change

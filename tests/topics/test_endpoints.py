@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from dev.stack import ServerStatus, Status
-from spendgate.cli.endpoints import Failure, kafka_bootstrap, kafka_security, redis_url
+from spendgate.cli.endpoints import kafka_bootstrap, redis_url
+from spendgate.failure import Failure
+from spendgate.kafka_security import kafka_security
 
 RESOLVERS: list[tuple[Callable[[str | None], str], str, str]] = [
     (kafka_bootstrap, "SPENDGATE_KAFKA", "kafka"),

@@ -14,9 +14,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner, Result
 
-from spendgate.cli.endpoints import Failure
 from spendgate.cli.kafka_admin import admin_client, carry_out, read_topics, remaining, topic_id
 from spendgate.cli.topics import app
+from spendgate.failure import Failure
 from spendgate.model.topics import Topics, load_topics
 from spendgate.model.topics_plan import plan
 from tests.topics.test_topics_file import largest_message
