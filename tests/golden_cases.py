@@ -36,6 +36,8 @@ class DecisionLike(Protocol):
     @property
     def marks(self) -> tuple[Mark, ...]: ...
     @property
+    def check_id(self) -> str | None: ...
+    @property
     def reasons(self) -> Sequence[Any]: ...
 
 
@@ -110,6 +112,7 @@ class Expected(Strict):
 
     verdict: Verdict
     marks: tuple[Mark, ...] = ()
+    check_id: str | None = None
     listed: int | None = None
     reasons: tuple[ExpectedReason, ...] = ()
 
@@ -122,6 +125,7 @@ class Expected(Strict):
             [
                 ("verdict", self.verdict, decision.verdict),
                 ("marks", self.marks, tuple(decision.marks)),
+                ("check_id", self.check_id, decision.check_id),
                 ("listed", listed if self.listed is None else self.listed, listed),
             ]
         )
@@ -157,6 +161,7 @@ class Entry(Strict):
     input_tokens: int | None = None
     output_tokens: int | None = None
     evidence_status: EvidenceStatus | None = None
+    check_id: str | None = None
     expect: Verdict | Literal["duplicate"] | None = None
     marks: tuple[Mark, ...] = ()
     listed: int | None = None
@@ -192,7 +197,9 @@ class Entry(Strict):
         if self.expect is None or self.expect == "duplicate":
             return None
         reasons = self.reasons if self.reason is None else (self.reason, *self.reasons)
-        return Expected(verdict=self.expect, marks=self.marks, listed=self.listed, reasons=reasons)
+        return Expected(
+            verdict=self.expect, marks=self.marks, check_id=self.check_id, listed=self.listed, reasons=reasons
+        )
 
 
 class Case(Strict):
@@ -296,6 +303,7 @@ def _event(entry: Entry, offset: int) -> Event:
         input_tokens=entry.input_tokens,
         output_tokens=entry.output_tokens,
         evidence_status=entry.evidence_status,
+        check_id=entry.check_id,
         outcome="accepted" if entry.outcome else None,
         **{owner: getattr(entry, owner) for owner in OWNERS},
     )

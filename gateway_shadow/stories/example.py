@@ -38,9 +38,10 @@ STORY: dict[str, Any] = {
         "decided_at": "2026-05-01T10:37:00.213000Z",
         "position": {"topic": load_topics().events.name, "partition": 0, "offset": 2, "index": 0},
         "verdict": "approve",
-        "engine_version": "2+tzdata.2026.6",
+        "engine_version": "3+tzdata.2026.6",
         "judged": {"rules": 2, "set": "c28b265df0cabac51803acd666253283"},
         "cost_nano_usd": 5000000,
+        "check_id": "chk-6f0c21",
         "reasons": [
             {
                 "policy": "claims-monthly",

@@ -60,7 +60,7 @@ def decisions_of(
         Decision(
             f"{head}-{offset:x}-{index:x}", tenant, event.source, event.id, event.time, decided_at,
             Position(topic, partition, offset, index), VERDICTS[worst], ENGINE_VERSION, _judged(looked, name),
-            event.cost_nano_usd, marks, tuple(reasons[begin:end]),
+            event.cost_nano_usd, event.check_id, marks, tuple(reasons[begin:end]),
         )
         for offset, index, event, worst, looked, skipped, marks, begin, end in columns
         if not skipped

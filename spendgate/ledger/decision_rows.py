@@ -13,7 +13,7 @@ from spendgate.ledger.record_columns import DECISIONS, REASON
 from spendgate.model.decision import Decision, Judged, Position, Reason
 
 _PLAIN = ("decision_id", "tenant", "source", "event_id", "event_time", "decided_at", "verdict", "engine_version",
-          "cost_nano_usd")  # fmt: skip
+          "cost_nano_usd", "check_id")  # fmt: skip
 _SAID = [name for name in DECISIONS.names[5:] if name != "reasons"]
 _REASON_FIELDS = Reason.__struct_fields__
 _fields_of = msgspec.structs.astuple
@@ -35,6 +35,7 @@ class _Row(NamedTuple):
     verdict: str
     engine_version: str
     cost_nano_usd: int | None
+    check_id: str | None
     marks: tuple[str, ...]
     judged_rules: int
     judged_set: str
@@ -58,7 +59,7 @@ def _row(decision: Decision) -> _Row:
     return _Row(
         decision.decision_id, decision.tenant, decision.source, decision.event_id, decision.event_time,
         decision.decided_at, at.topic, at.partition, at.offset, at.index, decision.verdict, decision.engine_version,
-        decision.cost_nano_usd, decision.marks, judged.rules, judged.set,
+        decision.cost_nano_usd, decision.check_id, decision.marks, judged.rules, judged.set,
     )  # fmt: skip
 
 

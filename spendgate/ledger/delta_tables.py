@@ -26,7 +26,7 @@ from spendgate.ledger.record_columns import ACTIVATIONS, CHECKPOINTS, CHECKS, DE
 TableName = Literal["events", "decisions", "activations", "checkpoints", "checks", "rejections"]
 TABLES: tuple[TableName, ...] = ("events", "decisions", "activations", "checkpoints", "checks", "rejections")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 VERSION_KEY = "spendgate.schemaVersion"
 _STORED_TIME = pa.timestamp("us", "UTC")
 _DAY = pa.field("day", pa.date32())

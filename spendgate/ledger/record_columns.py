@@ -34,6 +34,7 @@ DECISIONS = pa.schema(
         ("verdict", _TEXT),
         ("engine_version", _TEXT),
         ("cost_nano_usd", _MONEY),
+        ("check_id", _TEXT),
         ("marks", pa.list_(_TEXT)),
         ("judged_rules", pa.int32()),
         ("judged_set", _TEXT),

@@ -70,7 +70,8 @@ class Reason(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True
 
 
 class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, gc=False):
-    """One call's decision. ``decided_at`` is the only field that a replay may change."""
+    """One call's decision. ``decided_at`` is the only field that a replay may change. ``check_id``: the pre-call check
+    that the call settles, as its event names it."""
 
     decision_id: str
     tenant: str
@@ -83,6 +84,7 @@ class Decision(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=Tr
     engine_version: str
     judged: Judged
     cost_nano_usd: int | None = None
+    check_id: str | None = None
     marks: tuple[Mark, ...] = ()
     reasons: tuple[Reason, ...] = ()
 

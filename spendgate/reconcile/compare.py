@@ -44,10 +44,19 @@ def _heads(owed: Owed, rows: Int, found: Any, codes: Codes) -> Iterator[Bits]:
     yield filled(found["event_time"]) != owed.time_us[rows]
     yield _marks(found["marks"], codes) != owed.marks[rows]
     yield ids_differ(found["decision_id"], owed.id_head, owed.offsets[rows], owed.indexes[rows])
-    ids = owed.events["id"]
-    mine = ids if len(rows) == len(ids) and _is_whole(rows) else ids.take(pa.array(rows))
-    same = pc.fill_null(pc.equal(found["event_id"], mine), False)
-    yield ~np.asarray(same.to_numpy(zero_copy_only=False), np.bool_)
+    yield _names_differ(owed.events["id"], rows, found["event_id"])
+    yield _names_differ(owed.events["check_id"], rows, found["check_id"])
+
+
+def _names_differ(owed: Any, rows: Int, found: Any) -> Bits:
+    """Of texts that hardly repeat, whether each is another than the one of row ``rows[i]``; null is equal to null."""
+    if owed.null_count == len(owed) and found.null_count == len(found):
+        return np.zeros(len(rows), np.bool_)
+    mine = owed if len(rows) == len(owed) and _is_whole(rows) else owed.take(pa.array(rows))
+    differ = pc.xor(pc.is_null(mine), pc.is_null(found))
+    if mine.null_count < len(mine):
+        differ = pc.or_(differ, pc.fill_null(pc.not_equal(found, mine), False))
+    return np.asarray(differ.to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _is_whole(rows: Int) -> bool:

@@ -31,7 +31,7 @@ Row = TypeVar("Row")
 def exported_decisions(path: Path) -> Iterator[list[Decision]]:
     """By parts, in the order of the file."""
     if path.suffix.lower() == ".parquet":
-        yield from (decisions_of(batch) for batch in _parquet(path, "decisions", DECISIONS))
+        yield from (decisions_of(batch) for batch in _parquet(path, "decisions", DECISIONS, _MAY_LACK))
         return
     yield from _cut(_decision(line, number) for line, number in _lines(path))
 
@@ -85,11 +85,20 @@ def _event(line: bytes, number: int) -> tuple[Event, Place]:
     return event, msgspec.structs.replace(where, duplicate=said.duplicate)
 
 
-def _parquet(path: Path, table: str, schema: pa.Schema) -> Iterator[Any]:
+_MAY_LACK = frozenset({"check_id"})
+"""Columns that exports of an older version do not have."""
+
+
+def _parquet(path: Path, table: str, schema: pa.Schema, may_lack: frozenset[str] = frozenset()) -> Iterator[Any]:
     try:
         with pq.ParquetFile(path) as file:
+            lacking = may_lack - set(file.schema_arrow.names)
             for batch in file.iter_batches(ROWS):
-                yield pa.RecordBatch.from_arrays([batch[each.name].cast(each.type) for each in schema], schema=schema)
+                columns = [
+                    pa.nulls(batch.num_rows, each.type) if each.name in lacking else batch[each.name].cast(each.type)
+                    for each in schema
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
     except (ArrowInvalid, KeyError):
         raise InputError(f"{table}: expected a Parquet file, as `spendgate export` writes it") from None
 

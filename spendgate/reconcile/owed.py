@@ -30,7 +30,7 @@ from spendgate.reconcile.codes import ABSENT, Codes, filled
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for ``decided_at``, the one field in which a replay may differ."""
 US = 1000
-NEEDED = ("id", "source", "tenant", "time", "cost_nano_usd")
+NEEDED = ("id", "source", "tenant", "time", "cost_nano_usd", "check_id")
 """The columns of events that a decision repeats."""
 
 

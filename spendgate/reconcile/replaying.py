@@ -29,7 +29,7 @@ from spendgate.simulate.ledger_log import Begun, LedgerLog
 from spendgate.simulate.log_pieces import LogPieces
 from spendgate.simulate.run import corrected
 
-_EVENT = ("id", "source", "tenant", "offset", "index")
+_EVENT = ("id", "source", "tenant", "check_id", "offset", "index")
 
 
 class PartitionCompared:

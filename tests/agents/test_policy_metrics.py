@@ -23,7 +23,7 @@ def reason(policy: str, verdict: Verdict, **more: object) -> Reason:
 
 def decision(*reasons: Reason, cost: int = 1, verdict: Verdict = "deny") -> Decision:
     place = Position("spend.events", 0, 0, 0)
-    return Decision("d", "acme", "s", "e", DAY, DAY, place, verdict, "v", Judged(1, "x"), cost, (), reasons)
+    return Decision("d", "acme", "s", "e", DAY, DAY, place, verdict, "v", Judged(1, "x"), cost, None, (), reasons)
 
 
 @given(st.lists(st.tuples(st.sampled_from("pqr"), st.sampled_from(VERDICTS)), max_size=8))

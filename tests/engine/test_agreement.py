@@ -27,6 +27,7 @@ def test_every_decision_is_that_of_the_recount(data: st.DataObject, log: Log) ->
         assert found.verdict == expected.verdict
         assert found.marks == expected.marks
         assert found.cost_nano_usd == expected.cost_nano_usd
+        assert found.check_id == expected.check_id
         assert found.judged.rules == expected.judged_rules
         assert len(found.reasons) == len(expected.reasons), (expected.reasons, found.reasons)
         for mine, theirs in zip(expected.reasons, found.reasons, strict=True):

@@ -62,6 +62,7 @@ decisions = st.builds(
     verdict=st.sampled_from(VERDICTS),
     engine_version=words,
     cost_nano_usd=st.none() | counts,
+    check_id=st.none() | names,
     marks=st.lists(st.sampled_from(["late", "clock_skew", "unpriced"]), max_size=3).map(tuple),
     judged=st.builds(Judged, st.integers(0, 99), words),
     reasons=st.lists(reasons, max_size=3).map(tuple),

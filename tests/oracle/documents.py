@@ -68,5 +68,6 @@ class OracleDecision:
     verdict: Verdict
     marks: tuple[Mark, ...]
     cost_nano_usd: int | None
+    check_id: str | None
     judged_rules: int
     reasons: tuple[OracleReason, ...]

@@ -144,6 +144,7 @@ class Writer:
             evidence_status=self._one_of(["present", "missing", None]),
             input_tokens=self._one_of([0, 100, 101, None]),
             output_tokens=self._one_of([0, 100, 101, None]),
+            check_id=self._one_of([None, None, f"chk-{number}", "chk-1"]),
             **{name: self._one_of(values) for name, values in VALUES.items()},
         )
 

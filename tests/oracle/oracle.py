@@ -126,6 +126,7 @@ def _decide(ledger: _Ledger, judged: Judged) -> OracleDecision:
         verdict=worst([judgement.verdict for judgement in judgements]),
         marks=_marks(judged),
         cost_nano_usd=call.cost_nano_usd,
+        check_id=call.check_id,
         judged_rules=sum(judgement.looked for judgement in judgements),
         reasons=_listed([reason for judgement in judgements for reason in judgement.reasons], every=every),
     )

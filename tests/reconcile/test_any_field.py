@@ -36,7 +36,8 @@ def another(data: Draw, field: str, value: Any) -> Any:
     if isinstance(value, int) or field.endswith("_nano_usd"):
         others = [0, 1, (value or 0) + 1, (value or 0) - 1, *([None] if field.endswith("_nano_usd") else [])]
         return data.draw(st.sampled_from([each for each in others if each != value]))
-    return data.draw(st.sampled_from(["x", f"{value}x", *([None] if field == "counter" and value else [])]))
+    may_be_absent = field in ("counter", "check_id") and value
+    return data.draw(st.sampled_from(["x", f"{value}x", *([None] if may_be_absent else [])]))
 
 
 def altered_reason(data: Draw, reason: Reason) -> Reason:
