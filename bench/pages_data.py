@@ -18,7 +18,7 @@ import pyarrow as pa
 from bench.pages_rows import DAYS, KINDS, PER_MESSAGE, TEAMS, Rows, rows_of
 from policy_store import outbox, policies, reviews, stagings, tenants
 from policy_store.asked_reviews import asked
-from policy_store.change import Changes
+from policy_store.change import Changes, now_ms
 from policy_store.database import Database
 from policy_store.migrate import migrate
 from policy_store.signing import Signer, make_key_file
@@ -188,4 +188,4 @@ def _ask(database: Database, place: Path, end: datetime) -> None:
             return Policy.model_validate_json(latest[known[staging]])
 
         waiting = [row for each in found[-REVIEWS:] for row in asked(each, policy_of)]
-        reviews.add_new(connection, waiting[:REVIEWS])
+        reviews.add_new(connection, waiting[:REVIEWS], now_ms())

@@ -10,6 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Literal, NamedTuple
 
+from spendgate.model.check import CHECK_PREFIX
 from spendgate.model.decision import VERDICTS, Decision, Reason
 from spendgate.model.policy import OnExpiry, Policy
 from spendgate.model.text import NONE
@@ -23,7 +24,11 @@ PolicyOf = Callable[[str, str], Policy | None]
 
 class Review(NamedTuple):
     """One row of the queue. ``words``: a line for each reason of the policy. ``owner``: what is known of the call, as
-    ``team=red employee=ann``. ``reviewers``: names, parted by spaces. ``note``: what whoever decided has written."""
+    ``team=red employee=ann``. ``reviewers``: names, parted by spaces. ``note``: what whoever decided has written.
+
+    Of a call that names a check: ``check_id``, and ``answered_with`` where the check's review (its id) has answered for
+    it. Of a held check, whose ``decision_id`` and ``event_id`` are its own id: ``settled_by``, its call's decision.
+    """
 
     id: str
     tenant: str
@@ -48,6 +53,9 @@ class Review(NamedTuple):
     decided_by: str | None = None
     decided_ms: int | None = None
     note: str | None = None
+    check_id: str | None = None
+    answered_with: str | None = None
+    settled_by: str | None = None
 
 
 def asked(decision: Decision, policy_of: PolicyOf) -> Iterator[Review]:
@@ -73,13 +81,28 @@ def _review(decision: Decision, reasons: list[Reason], owner: str, policy: Polic
         words="\n".join(explain(each, decision.cost_nano_usd) for each in asking), owner=owner,
         reviewers="" if policy is None else " ".join(_reviewers(policy, asking)),
         expires_ms=None if patience == PATIENT else asked_ms + patience,
-        on_expiry="approve" if policy is None else on_expiry(policy),
+        on_expiry="approve" if policy is None else on_expiry(policy), check_id=decision.check_id,
     )  # fmt: skip
 
 
 def review_id(decision_id: str, staging: str) -> str:
     """The same for the same decision and staging, so that a repeat is recognised."""
     return f"rev-{sha256(f'{decision_id} {staging}'.encode()).hexdigest()[:32]}"
+
+
+def review_of_check(call: Review) -> str | None:
+    """The id that the review of the call's check has, for the same staging; None for a call that names no check."""
+    is_check = call.check_id is not None and call.check_id.startswith(CHECK_PREFIX)
+    return review_id(call.check_id or "", call.staging) if is_check else None
+
+
+def answered_as(call: Review, check: Review) -> Review:
+    """The row of a call whose check was approved before: whoever said so has answered for the call, and when."""
+    return call._replace(
+        asked_ms=check.asked_ms, expires_ms=check.expires_ms, state=check.state, claimed_by=check.claimed_by,
+        claimed_ms=check.claimed_ms, decided_by=check.decided_by, decided_ms=check.decided_ms, note=check.note,
+        answered_with=check.id,
+    )  # fmt: skip
 
 
 def on_expiry(policy: Policy) -> OnExpiry:

@@ -12,6 +12,7 @@ from policy_store.asked_reviews import asked
 from policy_store.change import now_ms
 from policy_store.crossings import Crossing, crossings
 from policy_store.database import Database
+from policy_store.settled_checks import with_answers
 from policy_store.tables import stagings, versions
 from spendgate.model.canonical import from_canonical
 from spendgate.model.decision import Decision, read_decisions
@@ -23,8 +24,8 @@ _MOST_KNOWN = 10_000
 
 
 class Taken(NamedTuple):
-    """What came of some messages. ``alerts``: those that were raised. ``unreadable``: messages that hold no
-    decisions."""
+    """What came of some messages. ``reviews``: new ones that wait. ``alerts``: those that were raised. ``unreadable``:
+    messages that hold no decisions."""
 
     reviews: int
     unreadable: int
@@ -53,7 +54,8 @@ class Decisions:
             policy_of = self._policies(connection, _named(asking))
             rows = {row.id: row for each in asking for row in asked(each, lambda *at: policy_of.get(at))}
             new = alerts.raise_all(connection, [*map(alerts.of_crossing, crossed)], self.now_ms())
-            return Taken(reviews.add_new(connection, list(rows.values())), unreadable, tuple(new))
+            queued = list(with_answers(connection, list(rows.values())))
+            return Taken(reviews.add_new(connection, queued, self.now_ms()), unreadable, tuple(new))
 
     def _untold(self, connection: Connection, crossed: Sequence[Crossing]) -> list[Crossing]:
         policy_of = self._policies(connection, {(each.decision.tenant, each.reason.staging) for each in crossed})

@@ -48,9 +48,9 @@ def activate(change: Change, signer: Signer, **fields: Any) -> Activation:
     return signed
 
 
-def tell_review(change: Change, record: ReviewRecord) -> None:
+def tell_review(connection: Connection, record: ReviewRecord, now_ms: int) -> None:
     """Put what became of a review into the outbox, for ``spend.reviews``."""
-    _add(change, "reviews", change.tenant.encode(), encode_review(record))
+    _put(connection, "reviews", record.tenant.encode(), encode_review(record), now_ms)
 
 
 def tell_reconciliation(change: Change, document: bytes) -> None:
@@ -59,7 +59,11 @@ def tell_reconciliation(change: Change, document: bytes) -> None:
 
 
 def _add(change: Change, topic: TopicName, key: bytes, value: bytes) -> None:
-    change.connection.execute(insert(outbox).values(topic=topic, key=key, value=value, created_ms=change.now_ms))
+    _put(change.connection, topic, key, value, change.now_ms)
+
+
+def _put(connection: Connection, topic: TopicName, key: bytes, value: bytes, now_ms: int) -> None:
+    connection.execute(insert(outbox).values(topic=topic, key=key, value=value, created_ms=now_ms))
 
 
 def waiting(connection: Connection, most: int = 100) -> list[Row]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
-from policy_store.asked_reviews import Review, State
+from policy_store.asked_reviews import Review, State, review_id
 from policy_store.change import Change, Changes
 from policy_store.errors import NotFound, Refused, Stale
 from policy_store.outbox import tell_review
@@ -36,18 +36,23 @@ class After(NamedTuple):
     id: str
 
 
-def add_new(connection: Connection, asked: Sequence[Review]) -> int:
-    """Put reviews into the queue, those that are there already left as they are; how many were new."""
+def add_new(connection: Connection, asked: Sequence[Review], now_ms: int) -> int:
+    """Put reviews into the queue, those that are there already left as they are; how many new ones wait for an answer.
+    Those that come answered are told."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = 0
+    waiting = 0
     for start in range(0, len(asked), _TOGETHER):
         part = asked[start : start + _TOGETHER]
         known = set(connection.scalars(select(reviews.c.id).where(reviews.c.id.in_([each.id for each in part]))))
-        new = [each._asdict() for each in part if each.id not in known]
-        if new:
-            connection.execute(insert(reviews).on_conflict_do_nothing(), new)
-        added += len(new)
-    return added
+        if new := [each for each in part if each.id not in known]:
+            put = insert(reviews).on_conflict_do_nothing().returning(reviews.c.id)
+            added = set(connection.scalars(put, [each._asdict() for each in new]))
+            answered = [each for each in new if each.state not in WAITING]
+            for each in answered:
+                if each.id in added:
+                    tell_review(connection, _record(each, "approve"), now_ms)
+            waiting += len(new) - len(answered)
+    return waiting
 
 
 def require(connection: Connection, tenant: str, id_: str) -> Review:
@@ -120,8 +125,25 @@ def answer(change: Change, id_: str, revision: int, outcome: Outcome, note: str 
         change, found, outcome, note, state=_ANSWERED[outcome], decided_by=change.who, decided_ms=change.now_ms,
         note=note,
     )  # fmt: skip
-    tell_review(change, _record(made, outcome))
+    _tell(change, made, outcome)
+    if outcome == "approve":
+        _answer_its_call(change, made)
     return made
+
+
+def _answer_its_call(change: Change, check: Review) -> None:
+    """A call that has settled an approved check already waits no longer, unless somebody else is looking at it."""
+    # Read anew: the row is ours since it was approved, and a call may have settled it just before.
+    settled_by = require(change.connection, change.tenant, check.id).settled_by
+    if settled_by is None:
+        return
+    call = require(change.connection, change.tenant, review_id(settled_by, check.staging))
+    if call.state in WAITING and not has_expired(call, change.now_ms) and not _is_anothers(change, call):
+        made = _moved(
+            change, call, "approve", f"with its check, {check.id}", state="approved", decided_by=check.decided_by,
+            decided_ms=check.decided_ms, note=check.note, answered_with=check.id,
+        )  # fmt: skip
+        _tell(change, made, "approve")
 
 
 def expire_due(changes: Changes, most: int = 200) -> int:
@@ -142,7 +164,7 @@ def _expire(change: Change, most: int) -> int:
     found = [Review(**row) for row in change.connection.execute(due.order_by(reviews.c.id).limit(most)).mappings()]
     for each in found:
         made = _put(change, each, state="expired", decided_ms=change.now_ms)
-        tell_review(change, _record(made, each.on_expiry))
+        _tell(change, made, each.on_expiry)
     return len(found)
 
 
@@ -159,13 +181,18 @@ def _for_move(change: Change, id_: str, revision: int) -> Review:
     if found.state not in WAITING or has_expired(found, change.now_ms):
         state = found.state if found.state not in WAITING else "expired"
         raise Refused("answered", f"review {id_}: expected one that waits for an answer; it is {state}")
-    until_ms = lapses_ms(found)
-    if found.claimed_by not in (None, change.who) and until_ms is not None and change.now_ms < until_ms:
-        until = datetime.fromtimestamp(until_ms // 1000, UTC)
+    if _is_anothers(change, found):
+        until = datetime.fromtimestamp((lapses_ms(found) or 0) // 1000, UTC)
         raise Refused(
             "claimed", f"review {id_}: somebody else has claimed it; expected them, or anyone from {until:%H:%M} UTC on"
         )
     return found
+
+
+def _is_anothers(change: Change, review: Review) -> bool:
+    """Whether somebody else's claim holds."""
+    until_ms = lapses_ms(review)
+    return review.claimed_by not in (None, change.who) and until_ms is not None and change.now_ms < until_ms
 
 
 def _moved(change: Change, review: Review, action: str, why: str | None = None, **values: Any) -> Review:
@@ -183,13 +210,17 @@ def _put(change: Change, review: Review, **values: Any) -> Review:
     return made
 
 
+def _tell(change: Change, review: Review, outcome: Outcome) -> None:
+    tell_review(change.connection, _record(review, outcome), change.now_ms)
+
+
 def _record(review: Review, outcome: Outcome) -> ReviewRecord:
     return ReviewRecord(
         review_id=review.id, tenant=review.tenant, decision_id=review.decision_id, source=review.source,
         event_id=review.event_id, event_time=_instant(review.event_ms), policy=review.policy, staging=review.staging,
         stage=review.stage, cost_nano_usd=review.cost_nano_usd, asked_at=_instant(review.asked_ms),
         answered_at=_instant(review.decided_ms or 0), outcome=outcome, expired=review.state == "expired",
-        answered_by=review.decided_by,
+        answered_by=review.decided_by, check_id=review.check_id, answered_with=review.answered_with,
     )  # fmt: skip
 
 

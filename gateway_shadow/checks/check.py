@@ -36,7 +36,7 @@ from gateway_shadow.problems import FieldProblem, Problem
 from policy_store.database import Database
 from policy_store.errors import StoreAway
 from policy_store.signing import Verifier
-from spendgate.model.check import Check, CheckFault
+from spendgate.model.check import CHECK_PREFIX, Check, CheckFault
 from spendgate.model.decision import Decision, Verdict
 from spendgate.model.decode import Fault
 from spendgate.model.event import Event
@@ -194,7 +194,7 @@ def _event(question: Question, caller: Caller, now: datetime, parts: Parts) -> E
         tokens = Tokens(question.input_tokens, question.output_tokens, None, None, None)
         price, _ = parts.book.assess(question.vendor, question.model, now, tokens)
         cost = None if price is None else price.cost_nano_usd
-    name = f"chk-{_named(caller.tenant, question.request_id) or parts.changes.fresh()}"
+    name = f"{CHECK_PREFIX}{_named(caller.tenant, question.request_id) or parts.changes.fresh()}"
     return Event(id=name, source="check", tenant=caller.tenant, time=now, cost_nano_usd=cost, **said)
 
 

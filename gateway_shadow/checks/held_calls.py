@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from policy_store import reviews
 from policy_store.asked_reviews import asked, review_id
+from policy_store.change import now_ms
 from policy_store.database import Database
 from policy_store.errors import StoreAway
 from spendgate.model.decision import Decision
@@ -36,7 +37,7 @@ class HeldCalls:
     def _outcomes(self, held: Decision, policies: Mapping[str, Policy]) -> dict[str, Outcome]:
         rows = list(asked(held, lambda _, staging: policies.get(staging)))
         with self.database.begin() as connection:
-            reviews.add_new(connection, rows)
+            reviews.add_new(connection, rows, now_ms())
             known = [reviews.require(connection, each.tenant, each.id) for each in rows]
         found = {each.staging: reviews.outcome_of(each) for each in known}
         return {staging: outcome for staging, outcome in found.items() if outcome is not None}

@@ -29,7 +29,9 @@ class Refusal(Body):
 class ReviewDocument(BaseModel):
     """A would-be review. ``words``: why, a line for each rule that asked. ``owner``: what is known of the call.
     ``outcome``: what it came to; of an expired one, what the policy's ``on_expiry`` says. ``claim_lapses_at``: from
-    then on anyone may take it over. ``possible``: what may be done with it now."""
+    then on anyone may take it over. ``possible``: what may be done with it now. ``check_id``: the check that the call
+    settles; ``answered_with``: the review of that check, where its answer counts for the call. ``settled_by``: of a
+    held check, the decision of its call."""
 
     id: str
     policy: str
@@ -56,6 +58,9 @@ class ReviewDocument(BaseModel):
     decided_by: str | None
     decided_at: datetime | None
     note: str | None
+    check_id: str | None
+    answered_with: str | None
+    settled_by: str | None
     possible: list[Literal["claim", "release", "approve", "refuse"]]
 
     @classmethod

@@ -77,6 +77,9 @@ reviews = Table(
     Column("decided_by", NAME),
     Column("decided_ms", BigInteger),
     Column("note", Text),
+    Column("check_id", NAME),
+    Column("answered_with", String(64)),
+    Column("settled_by", String(300)),
     Index(None, "tenant", "state", "asked_ms", "id"),
     Index(None, "state", "expires_ms"),
 )

@@ -98,7 +98,8 @@ def _table(found: list[dict[str, Any]]) -> Table:
 
 def _by(review: dict[str, Any]) -> str:
     who = review["decided_by"] or (review["claimed_by"] if review["state"] == "claimed" else None)
-    return f" by {who}" if who else ""
+    with_check = ", for its check" if review.get("answered_with") else ""
+    return f" by {who}{with_check}" if who else ""
 
 
 def _left(review: dict[str, Any]) -> str:

@@ -10,6 +10,9 @@ from spendgate.model.decision import Reason, Verdict
 from spendgate.model.event import Cost, Count
 from spendgate.model.text import Name
 
+CHECK_PREFIX = "chk-"
+"""What the id of every check begins with; no decision's does."""
+
 CheckFault = Literal["slow", "store_away", "behind", "unknown_policy", "fault"]
 """Why a check was answered without its verdict: it took too long, Redis or the policy store is away, the counters are
 not of the mark, a staging's document is not in the policy store, something else."""

@@ -14,7 +14,12 @@ Outcome = Literal["approve", "refuse"]
 
 class ReviewRecord(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
     """One answer. ``outcome`` is what it came to; nobody has answered where ``expired``, and then ``answered_by`` is
-    absent and the outcome is the policy's ``on_expiry``. In shadow it informs, and moves no counter."""
+    absent and the outcome is the policy's ``on_expiry``. In shadow it informs, and moves no counter.
+
+    ``check_id``: the check that the call settles. ``answered_with``: the review of that check, where its answer counts
+    for the call and nobody was asked again. The review of a check has the check's id as ``event_id`` and
+    ``decision_id``.
+    """
 
     review_id: Name
     tenant: Name
@@ -31,6 +36,8 @@ class ReviewRecord(Struct, forbid_unknown_fields=True, omit_defaults=True, froze
     outcome: Outcome
     expired: bool = False
     answered_by: Annotated[str, Meta(min_length=1, max_length=300)] | None = None
+    check_id: Name | None = None
+    answered_with: Name | None = None
 
 
 encode_review = msgspec.json.Encoder().encode

@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from redis import Redis
 
 from dev.stack import Stack
 from policy_store import reviews
+from policy_store.asked_reviews import Review
 from spendgate.model.enforcement import Share, share_of
+from spendgate.model.review import ReviewRecord
 from tests.door.conftest import TENANT
 from tests.enforcing.scene import Scene
 from tests.enforcing.test_flip import DOLLAR
@@ -81,6 +85,45 @@ def test_a_held_call_that_a_person_has_refused_is_denied(scene: Scene) -> None:
         reviews.answer(change, found.id, found.revision, "refuse", "too dear")
     assert scene.answer(429, **question).json()["blocked"] == "deny"
     assert scene.ask(workflow="asks", estimate_nano_usd=1).status_code == 200
+
+
+def test_who_has_approved_a_held_call_is_not_asked_about_it_again_and_another_call_is(scene: Scene) -> None:
+    on(scene, policy("once", {"review": {"when": {"cost_usd_over": "0.5"}}}, scope={"workflow": ["once"]}))
+    question = {"workflow": "once", "estimate_nano_usd": DOLLAR, "request_id": "request-3"}
+    until(lambda: scene.ask(**question).status_code == 429, "the call to be held", 20)
+    held = scene.ask(**question).json()
+    with scene.door.changes().of(TENANT, "reviewer") as change:
+        check = reviews.require(change.connection, TENANT, held["reviews"][0])
+        reviews.answer(change, check.id, check.revision, "approve", "the customer pays")
+    assert scene.ask(**question).status_code == 200
+    made = {"cost_nano_usd": DOLLAR + 7, "workflow": "once", "check_id": held["check_id"]}
+    now = datetime.now(UTC)
+    scene.send(*(replace(call(TENANT, f"once-{name}", now), **made) for name in ("held", "other")))
+
+    def asked() -> dict[str, Review]:
+        with scene.door.database.read() as connection:
+            return {each.event_id: each for each in reviews.listed(connection, TENANT, policy="once")}
+
+    until(lambda: "call-once-other" in asked(), "the calls to be judged and followed", 30, scene.logs)
+    queue = asked()
+    mine, other = queue["call-once-held"], queue["call-once-other"]
+    assert (mine.state, mine.decided_by, mine.note) == ("approved", "reviewer", "the customer pays")
+    assert (mine.check_id, mine.answered_with, mine.cost_nano_usd) == (held["check_id"], check.id, DOLLAR + 7)
+    assert queue[held["check_id"]].settled_by == mine.decision_id
+    assert (other.state, other.answered_with) == ("open", None), "an approval is of one call"
+    until(lambda: mine.id in told(scene), "the record of the call's answer", 20)
+    record = told(scene)[mine.id]
+    assert (record.event_id, record.outcome, record.answered_by, record.answered_with) == (
+        "call-once-held", "approve", "reviewer", check.id,
+    )  # fmt: skip
+
+
+def told(scene: Scene) -> dict[str, ReviewRecord]:
+    """What stands on ``spend.reviews``, by review; each once."""
+    rows = scene.world.broker.read(scene.world.topics.reviews)
+    found = [msgspec.json.decode(row.value, type=ReviewRecord) for row in rows if row.value is not None]
+    assert len(found) == len({each.review_id for each in found})
+    return {each.review_id: each for each in found}
 
 
 def test_shadow_beside_what_is_enforced_blocks_nothing_and_changes_nothing_of_it(scene: Scene) -> None:
