@@ -93,7 +93,7 @@ def test_what_was_never_a_cursor_is_no_cursor(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def read_door(shared_door: Door) -> Door:
-    """A door with a ledger, in which e17 settles a check, and with the policies that are staged there."""
+    """A door with a ledger, with the check that e17 settles, and with the policies that are staged there."""
     log, decisions, known = busy()
     later = (
         call(
@@ -102,8 +102,7 @@ def read_door(shared_door: Door) -> Door:
         correction(timedelta(minutes=51), "e17", 5),
         call(timedelta(minutes=52), "e17", team="t1"),
     )
-    bodies = [msgspec.structs.replace(r.body, check_id="chk-17") if r.body.id == "e17" else r.body for r in log]
-    write(shared_door.ledger, log_of(*bodies, *later), decisions)
+    write(shared_door.ledger, log_of(*(record.body for record in log), *later), decisions)
     check = Check(
         check_id="chk-17", tenant=TENANT, time=START + timedelta(minutes=17), asked_by="ann", would_be="approve",
         estimate_nano_usd=9 * 10**8, applied=18, team="t1", model="gpt-5", took_us=900,

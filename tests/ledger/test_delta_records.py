@@ -3,9 +3,11 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+import pyarrow as pa
 import pytest
 
-from spendgate.ledger import delta_tables
+from spendgate.ledger import delta_tables, delta_writer
 from spendgate.ledger.activation_rows import (
     PlacedActivation,
     TenantCheckpoint,
@@ -17,10 +19,11 @@ from spendgate.ledger.decision_rows import decision_batch_of, decisions_of
 from spendgate.ledger.delta_compact import compact, prune_checkpoints
 from spendgate.ledger.delta_import import import_events
 from spendgate.ledger.delta_reader import Ledger
+from spendgate.ledger.delta_tables import SHAPES, Shape
 from spendgate.ledger.delta_verify import verify
 from spendgate.ledger.delta_writer import LedgerTable
 from spendgate.ledger.event_rows import events_of
-from spendgate.ledger.ledger_errors import LedgerUnreadable
+from spendgate.ledger.ledger_errors import LedgerTooNew, LedgerUnreadable
 from spendgate.model.activation import Activation, encode_activation
 from spendgate.model.decision import Decision, Judged, Position, Reason
 from tests.ledger.delta_world import SOURCE, START, TOPIC, append, event, ids, place
@@ -32,7 +35,8 @@ def decision(number: int) -> Decision:
     return Decision(
         decision_id=f"d{number}", tenant="acme", source="app", event_id=f"e{number}", event_time=START,
         decided_at=START, position=Position("spend.events", 0, number, 0), verdict="deny", engine_version="1",
-        cost_nano_usd=5, marks=("late",), judged=Judged(3, "set"), reasons=(reason,) * (number % 3),
+        cost_nano_usd=5, check_id=f"chk-{number}", marks=("late",), judged=Judged(3, "set"),
+        reasons=(reason,) * (number % 3),
     )  # fmt: skip
 
 
@@ -46,6 +50,31 @@ def test_decisions_are_written_once_and_read_as_they_were(tmp_path: Path) -> Non
     assert [each for batch in ledger.decision_batches("acme") for each in decisions_of(batch)] == told
     assert (ledger.covered("decisions", *SOURCE), ledger.covered("events", *SOURCE), ledger.version) == (5, -1, None)
     assert list(ledger.event_batches("acme")) == []
+
+
+def test_decisions_of_a_table_without_check_ids_are_read_and_written_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape, told = SHAPES["decisions"], [decision(n) for n in range(4)]
+    kept = pa.schema([field for field in shape.schema if field.name != "check_id"])
+    with monkeypatch.context() as patched:
+        older = Shape(kept, shape.partition_by, shape.time, shape.row_group_rows)
+        patched.setattr(delta_tables, "SHAPES", {**SHAPES, "decisions": older})
+        patched.setattr(delta_writer, "SHAPES", {**SHAPES, "decisions": older})
+        patched.setattr(delta_tables, "SCHEMA_VERSION", 1)
+        first = decision_batch_of(told[:2], [place(n) for n in range(2)])
+        LedgerTable(tmp_path).append("decisions", [first.select(kept.names)], SOURCE, 1, first_offset=0)
+    without = [msgspec.structs.replace(each, check_id=None) for each in told[:2]]
+    assert [each for b in Ledger.open(tmp_path).decision_batches("acme") for each in decisions_of(b)] == without
+    batch = decision_batch_of(told[2:], [place(n) for n in range(2, 4)])
+    LedgerTable(tmp_path).append("decisions", [batch], SOURCE, 3, first_offset=2)
+    found = [each for b in Ledger.open(tmp_path).decision_batches("acme") for each in decisions_of(b)]
+    assert found == [*without, *told[2:]]
+    compact(tmp_path, "decisions")
+    assert [each for b in Ledger.open(tmp_path).decision_batches("acme") for each in decisions_of(b)] == found
+    with monkeypatch.context() as patched, pytest.raises(LedgerTooNew, match="upgrade spendgate"):
+        patched.setattr(delta_tables, "SCHEMA_VERSION", 1)
+        LedgerTable(tmp_path).append("decisions", [batch], SOURCE, 5, first_offset=4)
 
 
 def test_activations_are_read_in_log_order(tmp_path: Path) -> None:

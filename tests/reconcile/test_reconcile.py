@@ -68,8 +68,9 @@ def begun(which: Policy, **fields: Any) -> Activation:
 
 
 def busy(count: int = 40) -> tuple[list[Record], list[Decision], dict[str, Policy]]:
-    """A call each minute, of a dollar, by two teams, and what is owed."""
-    bodies = [call(timedelta(minutes=n), f"e{n}", team=f"t{n % 2}") for n in range(count)]
+    """A call each minute, of a dollar, by two teams, and what is owed. e17 settles a check."""
+    checks = {17: "chk-17"}
+    bodies = [call(timedelta(minutes=n), f"e{n}", team=f"t{n % 2}", check_id=checks.get(n)) for n in range(count)]
     log = log_of(begun(CAPPED), begun(OTHER, staging="second"), *bodies)
     policies = {policy_hash(each): each for each in (CAPPED, OTHER)}
     _, owed = evaluate(policies, [log])

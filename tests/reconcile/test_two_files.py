@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from typer.testing import CliRunner
@@ -54,6 +55,21 @@ def test_two_files_say_what_the_ledger_says(tmp_path: Path, ending: str, is_alte
     for field in ("calls", "differences", "sources", "stagings", "engine_versions", "observed", "lag"):
         assert getattr(found, field) == getattr(whole, field), field
     assert (found.calls.replayed, len(found.differences)) == (40, 2 if is_altered else 0)
+
+
+def test_an_export_of_a_version_without_check_ids_is_read_and_told_as_that_versions(tmp_path: Path) -> None:
+    log, decisions, _ = busy()
+    older = [msgspec.structs.replace(each, engine_version="2+tzdata.2026.1") for each in decisions]
+    write(tmp_path / "ledger", log, older)
+    two = exported(tmp_path / "ledger", tmp_path, "parquet")
+    pq.write_table(pq.read_table(two.decisions).drop_columns(["check_id"]), two.decisions)
+    code, out, error = run(*options(two), *files(tmp_path, CAPPED, OTHER), "--json")
+    found = decode_reconciliation(out.encode())
+    assert (code, error, [(each.cause, each.calls) for each in found.differences]) == (
+        1, "", [("evaluator_changed", 40)],
+    )  # fmt: skip
+    pq.write_table(pq.read_table(two.decisions).drop_columns(["verdict"]), two.decisions)
+    assert "expected a Parquet file, as `spendgate export` writes it" in run(*options(two), *files(tmp_path, CAPPED))[2]
 
 
 def of_tenant(
