@@ -113,7 +113,7 @@ def last_number(caller: Caller, parts: Parts) -> int:
 @router.get("/v1/audit/verify", responses=problems())
 def verify_audit(caller: Operator, parts: Shared) -> Trail:
     """Whether a row of the tenant's trail was changed, removed or put elsewhere."""
-    with parts.database.read() as connection:
+    with parts.database.snapshot() as connection:
         found = audit.verify(connection, tenant=caller.tenant)
         head = audit.heads(connection).get(caller.tenant, audit.Head(0, audit.NOTHING))
     return Trail(whole=not found, head=str(head), findings=[f"row {each.number}: {each.words}" for each in found])

@@ -6,7 +6,7 @@ kept elsewhere now and then: ``verify`` takes what was kept.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -19,6 +19,8 @@ NOTHING = "0" * 64
 """The hash before the first row."""
 SYSTEM = "(store)"
 """Whose chain holds what belongs to no tenant."""
+_BEFORE_ALL = -(2**31)
+"""Lower than any number that a row could be given."""
 _COLUMNS = ("tenant", "number", "at_ms", "who", "action", "subject", "before", "after", "why", "previous")
 
 
@@ -116,23 +118,27 @@ def heads(connection: Connection) -> dict[str, Head]:
 
 def verify(connection: Connection, kept: Mapping[str, Head] | None = None, tenant: str | None = None) -> list[Finding]:
     """What is wrong with the chains, or with one tenant's; nothing if all is well. ``kept``: heads as they once were,
-    by tenant."""
-    known = {name: head for name, head in heads(connection).items() if tenant in (None, name)}
-    rows = select(audit).order_by(audit.c.tenant, audit.c.number)
-    if tenant is not None:
-        rows = rows.where(audit.c.tenant == tenant)
-    found: dict[str, list[Entry]] = {tenant: [] for tenant in {*known, *(kept or {})}}
-    for row in connection.execute(rows).mappings():
-        found.setdefault(row["tenant"], []).append(Entry(**row))
+    by tenant. In a ``Database.snapshot``: else what is added meanwhile is taken for an intrusion."""
+    known = heads(connection)
+    with_rows = connection.scalars(select(audit.c.tenant).distinct())
+    wanted = {*known, *(kept or {}), *with_rows} if tenant is None else {tenant}
     return [
         finding
-        for tenant, chain in sorted(found.items())
-        for finding in _verify(tenant, chain, known.get(tenant), (kept or {}).get(tenant))
+        for each in sorted(wanted)
+        for finding in _verify(each, _chain(connection, each), known.get(each), (kept or {}).get(each))
     ]
 
 
-def _verify(tenant: str, chain: list[Entry], head: Head | None, kept: Head | None) -> Iterator[Finding]:
-    previous, number = NOTHING, 0
+def _chain(connection: Connection, tenant: str) -> Iterator[Entry]:
+    """All rows of a chain in order, a page at a time: a trail may be longer than memory."""
+    page = entries(connection, tenant, _BEFORE_ALL)
+    while page:
+        yield from page
+        page = entries(connection, tenant, page[-1].number)
+
+
+def _verify(tenant: str, chain: Iterable[Entry], head: Head | None, kept: Head | None) -> Iterator[Finding]:
+    previous, number, is_kept = NOTHING, 0, kept is None or not kept.number
     for entry in chain:
         number += 1
         if entry.number != number:
@@ -142,8 +148,8 @@ def _verify(tenant: str, chain: list[Entry], head: Head | None, kept: Head | Non
             yield Finding(tenant, entry.number, "changed: expected the content that its hash was made of")
         elif entry.previous != previous:
             yield Finding(tenant, entry.number, "removed or put elsewhere: expected the row that it followed")
-        previous = entry.hash
+        previous, is_kept = entry.hash, is_kept or (entry.number, entry.hash) == kept
     if head is None or head != Head(number, previous):
         yield Finding(tenant, number, "removed at the end, or added behind the trail's back: expected the kept head")
-    if kept is not None and not any((entry.number, entry.hash) == kept for entry in chain) and kept.number:
+    if kept is not None and not is_kept:
         yield Finding(tenant, kept.number, "rewritten: expected the head that was kept elsewhere")

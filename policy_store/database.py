@@ -48,6 +48,14 @@ class Database:
         with told(), self.engine.connect().execution_options(**{READS: True}) as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As ``read``; all that is read is of one instant. Raises StoreAway."""
+        with self.read() as connection:
+            if not self.is_sqlite:  # of which every transaction is
+                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield connection
+
     def look(self) -> None:
         """Raises StoreAway unless its file can be read, or its server answers, at this moment."""
         with told():

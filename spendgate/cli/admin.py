@@ -164,7 +164,7 @@ def verify(
         from policy_store import audit
 
         kept = dict(map(_head, head or []))
-        with database_of(store) as (database, _), database.begin() as connection:
+        with database_of(store) as (database, _), database.snapshot() as connection:
             found, heads = audit.verify(connection, kept), audit.heads(connection)
         typer.echo(_trail_json(found, heads) if as_json else _trail_text(found, heads))
         if found:

@@ -1,7 +1,7 @@
 """The trail: every change leaves a row, and a row that was changed, removed or put elsewhere is found."""
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import Connection, delete, update
 
 from policy_store import audit
 from policy_store.audit import Head
@@ -93,6 +93,30 @@ def test_a_kept_head_stays_good_while_the_trail_grows(noted: Store) -> None:
     with change(noted, "ann") as made:
         made.note("edit", "policy p", None, None)
     assert found(noted, kept) == []
+
+
+def test_a_trail_that_grows_while_it_is_verified_is_whole(noted: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = audit.heads
+
+    def and_then_it_grows(connection: Connection) -> dict[str, Head]:
+        known = heads(connection)
+        with change(noted, "ann") as made:
+            made.note("edit", "policy p", None, None)
+        return known
+
+    monkeypatch.setattr(audit, "heads", and_then_it_grows)
+    with noted.database.snapshot() as connection:
+        assert audit.verify(connection) == []
+
+
+def test_a_trail_of_more_rows_than_a_page_is_verified_whole(noted: Store) -> None:
+    with change(noted, "ann") as made:
+        for _ in range(1200):
+            made.note("edit", "policy p", None, None)
+    assert found(noted) == []
+    with noted.database.begin() as connection:
+        connection.execute(update(rows).where(rows.c.tenant == TENANT, rows.c.number == 1100).values(who="eve"))
+    assert found(noted) == ["1100: changed"]
 
 
 def test_a_change_that_fails_leaves_no_row(noted: Store) -> None:
