@@ -1,4 +1,5 @@
-"""Policies and their versions. A version is never changed; an edit makes a new one, and voids nothing that runs."""
+"""Policies and their versions. A version's content is never changed; an edit makes a new one, and voids nothing that
+runs."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -14,7 +15,8 @@ from spendgate.model.policy import Policy
 
 
 class Version(NamedTuple):
-    """One content of a policy. ``source``: as it was written; ``document``: its canonical form."""
+    """One content of a policy. ``source``: as it was written; ``document``: its canonical form. ``number``: the latest
+    has the highest; a content that is the latest again has the next."""
 
     tenant: str
     policy: str
@@ -45,11 +47,14 @@ def create(change: Change, policy: Policy, source: str) -> Listed:
             tenant=change.tenant, name=name, revision=1, created_ms=change.now_ms, created_by=change.who
         )
     )
-    return Listed(name, 1, _add(change, policy, source, 1, None))
+    made = _add(change, policy, source, 1)
+    change.note("edit", f"policy {name}", None, {"hash": made.hash, "number": 1})
+    return Listed(name, 1, made)
 
 
 def edit(change: Change, policy: Policy, source: str, revision: int) -> Listed:
-    """A new version, a draft; the same content again is the version that there is. Raises NotFound, Stale."""
+    """A new version, a draft; a content that was there before is that version, and the latest again. Raises NotFound,
+    Stale."""
     name = policy.metadata.name
     found = require(change.connection, change.tenant, name)
     if found.revision != revision:
@@ -62,18 +67,25 @@ def edit(change: Change, policy: Policy, source: str, revision: int) -> Listed:
         .where(policies.c.tenant == change.tenant, policies.c.name == name)
         .values(revision=revision + 1)
     )
-    made = known or _add(change, policy, source, found.latest.number + 1, found.latest)
+    number = found.latest.number + 1
+    made = _again(change, known, number) if known else _add(change, policy, source, number)
+    before = {"hash": found.latest.hash, "number": found.latest.number}
+    change.note("edit", f"policy {name}", before, {"hash": made.hash, "number": number})
     return Listed(name, revision + 1, made)
 
 
-def _add(change: Change, policy: Policy, source: str, number: int, before: Version | None) -> Version:
+def _again(change: Change, known: Version, number: int) -> Version:
+    at = (versions.c.tenant == known.tenant, versions.c.policy == known.policy, versions.c.hash == known.hash)
+    change.connection.execute(update(versions).where(*at).values(number=number))
+    return known._replace(number=number)
+
+
+def _add(change: Change, policy: Policy, source: str, number: int) -> Version:
     made = Version(
         change.tenant, policy.metadata.name, policy_hash(policy), number, canonical_bytes(policy), source, change.who,
         change.now_ms, "draft",
     )  # fmt: skip
     change.connection.execute(insert(versions).values(**made._asdict()))
-    previous = None if before is None else {"hash": before.hash, "number": before.number}
-    change.note("edit", f"policy {made.policy}", previous, {"hash": made.hash, "number": made.number})
     return made
 
 

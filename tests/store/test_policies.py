@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from policy_store import policies, simulations, stagings
+from policy_store import audit, policies, simulations, stagings
 from policy_store.errors import Exists, NotFound, Stale, StoreError
 from spendgate.model.canonical import from_canonical, policy_hash
 from tests.store.conftest import Store
@@ -35,6 +35,25 @@ def test_the_same_content_again_is_no_new_version(store: Store) -> None:
         assert policies.edit(made, policy("500.00"), source("500.00"), 1).latest.hash == first.latest.hash
     with store.database.begin() as connection:
         assert len(policies.history(connection, TENANT, first.name)) == 1
+
+
+def test_an_edit_back_to_an_earlier_content_makes_it_the_latest_again_and_stands_in_the_trail(store: Store) -> None:
+    first = drafted(store)
+    with change(store, "bob") as made:
+        second = policies.edit(made, policy("600"), source("600"), 1)
+        back = policies.edit(made, policy("500"), source("500"), second.revision)
+        with pytest.raises(Stale):
+            policies.edit(made, policy("700"), source("700"), second.revision)
+    with store.database.read() as connection:
+        found = policies.require(connection, TENANT, first.name)
+        assert found == back == policies.listed(connection, TENANT)[0]
+        history = policies.history(connection, TENANT, first.name)
+        entry = audit.entries(connection, TENANT)[-1]
+    assert (found.latest.hash, found.latest.state, found.revision) == (first.latest.hash, "simulated", 3)
+    assert [each.hash for each in history] == [second.latest.hash, first.latest.hash]
+    assert (entry.who, entry.action) == ("bob", "edit")
+    assert second.latest.hash in (entry.before or "")
+    assert first.latest.hash in (entry.after or "")
 
 
 def test_who_edits_what_they_have_not_read_is_told(store: Store) -> None:
