@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, Self
 
 from fastapi import Path
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from policy_store.api_keys import ApiKey, Role
 from policy_store.audit import Entry
@@ -22,6 +22,16 @@ NamedInPath = Annotated[str, Path(min_length=1, max_length=MAX_CHARS, pattern=r"
 Words = Annotated[
     str, Field(min_length=3, max_length=1000, pattern=r"^[^\x00]*$", description="In words, for the audit trail.")
 ]
+
+
+def _in_range(at: datetime) -> datetime:
+    if not 1971 <= at.year < 2200:
+        raise ValueError("expected a time from 1971 to 2199")
+    return at.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_range)]
+"""Of years that every store, and whoever reads the answer, has."""
 
 
 def same(kind: type[BaseModel], found: NamedTuple) -> dict[str, Any]:
@@ -58,14 +68,14 @@ class NewKey(Body):
 
     person: Name
     role: Role
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class Rotation(Body):
     """For how long the old key goes on beside the new one."""
 
     overlap_s: Annotated[int, Field(ge=0, le=30 * 86400)] = 3600
-    expires_at: AwareDatetime | None = None
+    expires_at: Instant | None = None
 
 
 class NewSettings(Body):

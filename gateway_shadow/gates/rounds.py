@@ -4,9 +4,9 @@ import json
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from gateway_shadow.documents import Body, instant, same
+from gateway_shadow.documents import Body, Instant, instant, same
 from policy_store.asked_rounds import AskedRound
 from policy_store.reconciliations import Recorded
 from spendgate.engine.calls import EPOCH
@@ -15,8 +15,8 @@ from spendgate.engine.calls import EPOCH
 class NewRound(Body):
     """Of which part of the log, by the broker's time: all of it where nothing is said, as the agent's own rounds."""
 
-    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    to: AwareDatetime | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from gateway_shadow.documents import Instant
 from gateway_shadow.problems import FieldProblem, Problem
 from spendgate.ledger.reader_problem import InputError
 from spendgate.model.policy import Policy
@@ -20,15 +20,6 @@ Selectable = Literal[
     "api_key_id", "status",
 ]  # fmt: skip
 """Fields that calls are chosen by; the tenant is the key's."""
-
-
-def _in_range(at: datetime) -> datetime:
-    if not 1971 <= at.year < 2200:
-        raise ValueError("expected a time from 1971 to 2199")
-    return at.astimezone(UTC)
-
-
-Instant = Annotated[AwareDatetime, AfterValidator(_in_range)]
 
 
 class Reviewing(BaseModel):

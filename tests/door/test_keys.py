@@ -135,6 +135,18 @@ def test_keys_are_made_rotated_and_listed_without_what_proves_them(shared_door: 
     assert "two words" not in bad.text
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:00-12:00", "0001-01-01T00:00:00+14:00"])
+def test_a_time_that_no_calendar_has_in_utc_is_refused_and_its_field_named(shared_door: Door, at: str) -> None:
+    with shared_door.as_("operator") as client:
+        key = client.post("/v1/keys", json={"person": "ann", "role": "viewer", "expires_at": at})
+        of_part = client.post("/v1/stagings/stg-none/reconcile", json={"to": at})
+        decisions = client.get("/v1/decisions", params={"from": at})
+        assert client.get("/v1/keys").status_code == 200
+    assert (key.status_code, key.json()["errors"][0]["field"]) == (422, "expires_at")
+    assert (of_part.status_code, of_part.json()["errors"][0]["field"]) == (422, "to")
+    assert decisions.status_code != 500
+
+
 def test_without_a_provider_nothing_of_it_is_there(shared_door: Door) -> None:
     for path in ("/login/oidc", "/login/oidc/callback", "/login/cli", "/login/cli/token"):
         found = [httpx.request(method, shared_door.url + path).status_code for method in ("GET", "POST")]
