@@ -12,14 +12,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
-from gateway_shadow.auth import Caller, Editor, Reader
+from gateway_shadow.auth import Caller, Editor, Reader, holds
 from gateway_shadow.documents import Name, NamedInPath
 from gateway_shadow.openapi import problems
 from gateway_shadow.parts import Parts, Shared
 from gateway_shadow.problems import FieldProblem, Problem
 from gateway_shadow.simulations.documents import JobDocument, Jobs
 from gateway_shadow.simulations.options import SimulationOptions
-from policy_store import api_keys, jobs, policies
+from policy_store import jobs, policies
 from policy_store.errors import NotFound, StoreAway
 from policy_store.jobs import ENDED, Job
 from spendgate.model.canonical import from_canonical
@@ -152,7 +152,7 @@ async def cancel(id_: NamedInPath, caller: Editor, parts: Shared) -> JobDocument
 @router.get("/v1/simulations/{id_}/events", response_class=EventSourceResponse, responses=problems(404))
 async def watch(found: Found, caller: Reader, parts: Shared) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `progress` whenever something changed, at last `done`, `failed` or `cancelled`. It ends with
-    the simulation, or with the key that asks."""
+    the simulation, or with the key or session that asks."""
     told = JobDocument.of(found)
     yield _event(told)
     while told.state not in ENDED and not await _is_over(parts, LOOK_S):
@@ -185,8 +185,7 @@ async def _is_over(parts: Parts, after_s: float) -> bool:
 def _latest(parts: Parts, caller: Caller, id_: str) -> JobDocument | None:
     """What is now; None where there is nothing more to tell, or nobody who may hear it."""
     with parts.database.read() as connection:
-        key = api_keys.get(connection, caller.key_id)
-        if key is not None and not key.is_valid(parts.changes.now_ms()):
+        if not holds(connection, caller, parts.changes.now_ms()):
             return None
         try:
             return JobDocument.of(jobs.require(connection, caller.tenant, id_))

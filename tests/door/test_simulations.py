@@ -248,6 +248,20 @@ def test_a_stream_ends_with_the_key_that_asked_for_it(opened: Door) -> None:
         client.post(f"/v1/simulations/{id_}/cancel")
 
 
+def test_a_stream_ends_with_the_session_that_asked_for_it(opened: Door) -> None:
+    with opened.as_("editor") as client, Browser(opened) as browser:
+        id_, _ = held(opened, client)
+        assert browser.by_key(opened.key("viewer", "eve")).status_code == 303
+        with browser.stream("GET", f"/v1/simulations/{id_}/events") as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "event: progress"
+            assert browser.submit("/logout").status_code == 303
+            for _ in lines:
+                pass
+        assert client.get(f"/v1/simulations/{id_}").json()["state"] == "running"
+        client.post(f"/v1/simulations/{id_}/cancel")
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize(("kind", "is_whole"), [("text/event-stream; charset=utf-8", True), ("text/plain", False)])
 async def test_only_an_answer_that_goes_on_may_outlast_the_limit_of_a_request(kind: str, is_whole: bool) -> None:
