@@ -110,11 +110,11 @@ def headers() -> Headers | None:
     return None if found is None else [(HEADER, found.encode())]
 
 
-def traceparent_in(headers: Sequence[tuple[str, bytes]]) -> str | None:
-    """What a record's headers tell, if anybody here is to go on."""
+def traceparent_in(headers: Sequence[tuple[str, bytes | None]]) -> str | None:
+    """What a record's headers tell, if anybody here is to go on. A header may be there without a value."""
     if _tracer is None:
         return None
-    return next((value.decode("latin-1") for name, value in headers if name == HEADER), None)
+    return next((value.decode("latin-1") for name, value in headers if name == HEADER and value is not None), None)
 
 
 def traced(inner: T, name: str, kind: Kind) -> T:

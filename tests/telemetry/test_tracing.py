@@ -165,6 +165,12 @@ def test_off_nothing_is_wrapped_and_nothing_named() -> None:
     assert tracing.traceparent_in([(tracing.HEADER, SENT_BY.encode())]) is None
 
 
+def test_a_header_without_a_value_names_no_trace_and_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "_tracer", object())
+    assert tracing.traceparent_in([("other", None), (tracing.HEADER, None)]) is None
+    assert tracing.traceparent_in([(tracing.HEADER, None), (tracing.HEADER, SENT_BY.encode())]) == SENT_BY
+
+
 @pytest.mark.parametrize("said", ["collector:4318", "ftp://collector", "http://"], ids=["bare", "ftp", "no-host"])
 def test_an_endpoint_that_is_no_url_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     monkeypatch.setenv(tracing.ENDPOINT, said)
