@@ -149,8 +149,10 @@ class Reconciler:
         for tenant in view.stagings:
             try:
                 is_equal = self._compared(tenant).equal
-            except Failure as error:
-                log.warning("counters cannot be compared: %s", error)
+            except StoreAway:
+                raise
+            except Exception as error:  # noqa: BLE001 - one tenant's fault keeps no other from being looked at
+                log.warning("counters cannot be compared: %s", _words(error))
                 continue
             if not is_equal:
                 self.round([each for each in self._live() if each.tenant == tenant])
@@ -218,13 +220,17 @@ class Reconciler:
 
 
 def _failed(staging: str, error: Exception) -> str:
-    """Tell that a staging could not be reconciled, and why; of what nobody foresaw its kind alone, for its words may
-    quote a row."""
+    """Tell that a staging could not be reconciled, and why."""
     FAILED.inc()
-    words = str(error) if isinstance(error, FORESEEN) else f"a fault of ours ({type(error).__name__})"
+    words = _words(error)
     log.error("staging %s cannot be reconciled: %s", staging, words)
-    log.debug("the reason in full", exc_info=error)
     return words
+
+
+def _words(error: Exception) -> str:
+    """Of what nobody foresaw its kind alone, for its words may quote a row."""
+    log.debug("the reason in full", exc_info=error)
+    return str(error) if isinstance(error, FORESEEN) else f"a fault of ours ({type(error).__name__})"
 
 
 def _policies(connection: Connection, tenant: str) -> dict[str, Policy]:

@@ -13,7 +13,7 @@ from policy_store import asked_rounds
 from policy_store.stagings import Staging
 from spendgate.failure import Failure
 from tests.store.conftest import Store
-from tests.store.enforced import staged
+from tests.store.enforced import enforced, staged
 from tests.store.scenes import TENANT, change
 
 pytestmark = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -72,6 +72,21 @@ def test_a_staging_that_cannot_be_reconciled_keeps_no_other_from_it(
     reconciler = rounds(store, "one", fails)
     assert reconciler.round([staging] * 3)
     assert len(reconciler.done) == 3
+    assert "patient" not in caplog.text
+
+
+def test_counters_that_cannot_be_compared_keep_no_other_tenants_from_it(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    enforced(store)
+
+    def fails(_: str) -> Any:
+        raise TypeError("the-patient-said")
+
+    reconciler = rounds(store, "one")
+    reconciler.counters = fails
+    reconciler._look_at_counters()
+    assert "counters cannot be compared: a fault of ours (TypeError)" in caplog.text
     assert "patient" not in caplog.text
 
 
