@@ -5,6 +5,7 @@ They are written some milliseconds' worth at a time: a produce request for each 
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
@@ -16,11 +17,11 @@ from spendgate.model.enforcement_record import Enforcement, encode_enforcement
 from spendgate.model.partition import partition_of
 from spendgate.model.topics import Topic, Topics
 
+log = logging.getLogger(__name__)
+
 MOST_WAITING = 10_000
 ACKNOWLEDGED_S = 10.0
 GATHERED_S = 0.02
-
-
 Message = tuple[str, bytes, bytes, int]
 """Topic, key, value, partition."""
 
@@ -62,13 +63,17 @@ class Recorder:
             task.add_done_callback(self._writing.discard)
 
     async def _write(self, topic: str, messages: Sequence[tuple[bytes, bytes, int]]) -> None:
+        lost = len(messages)
         try:
             async with asyncio.timeout(ACKNOWLEDGED_S):
                 lost = await self._writer.publish_all(topic, messages)
         except (KafkaError, TimeoutError):
-            lost = len(messages)
-        metrics.CHECKS_LOST.inc(lost)
-        self._waiting -= len(messages)
+            pass  # they are counted
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not end unseen
+            log.error("checks are lost: %s", type(error).__name__)
+        finally:
+            metrics.CHECKS_LOST.inc(lost)
+            self._waiting -= len(messages)
 
     async def close(self) -> None:
         """Write what was gathered, and wait for what is under way."""
