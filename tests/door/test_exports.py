@@ -61,6 +61,13 @@ def pages(client: httpx.Client, path: str, params: dict[str, str]) -> list[Any]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _nobody_exports_any_more(opened: Door) -> Iterator[None]:
+    """The next test begins once the exports of this one have ended: of a tenant there is one at a time."""
+    yield
+    until(lambda: not exporting(opened), "every export to end")
+
+
 minutes = st.none() | st.integers(0, 55).map(lambda n: (START + timedelta(minutes=n)).isoformat())
 FILTERS = {
     "events": {"team": ["t0", "=1+1", "nobody"], "employee": ["@a,b"], "source": ["app"], "id": ["e17", "hostile"]},
@@ -159,7 +166,7 @@ def test_a_file_that_cannot_become_whole_is_broken_off_and_the_next_one_is_whole
             if format_ == "jsonl":
                 with pytest.raises(httpx.RemoteProtocolError):
                     list(parts)
-        until(lambda: not exporting(opened), "the process to be gone", 20)
+        until(lambda: not exporting(opened), "the process to be gone")
     with streaming(opened, key) as answer:
         assert sum(part.count(b"\n") for part in answer.iter_raw()) == MANY
 
@@ -169,7 +176,7 @@ def test_a_reader_that_leaves_leaves_nothing_behind(opened: Door) -> None:
     with streaming(opened, key) as answer:
         assert answer.status_code == 200
         assert len(exporting(opened)) == 1
-    until(lambda: not exporting(opened), "the process to be gone", 20)
+    until(lambda: not exporting(opened), "the process to be gone")
     with streaming(opened, key) as answer:
         assert answer.status_code == 200
 
@@ -194,7 +201,7 @@ def test_a_file_ends_with_its_key(opened: Door) -> None:
         assert known is not None
         with opened.changes().of("many", "root") as change:
             api_keys.revoke(change, known.id, "leaked")
-        until(lambda: not exporting(opened), "the export to end", 20)
+        until(lambda: not exporting(opened), "the export to end")
         with pytest.raises(httpx.RemoteProtocolError):
             list(parts)
 
@@ -232,7 +239,7 @@ def test_a_command_whose_file_breaks_off_keeps_nothing(opened: Door, tmp_path: P
                str(tmp_path / "all.jsonl")]  # fmt: skip
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         part = tmp_path / ".all.jsonl.part"
-        until(lambda: part.exists() and part.stat().st_size > 0, "the file to begin", 60)
+        until(lambda: part.exists() and part.stat().st_size > 0, "the file to begin")
         os.kill(process.pid, signal.SIGSTOP)
         for pid in exporting(opened):
             os.kill(pid, signal.SIGKILL)

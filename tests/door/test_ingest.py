@@ -184,7 +184,7 @@ def test_without_kafka_a_sender_is_told_to_come_back_and_nothing_is_lost(
     broker = own_kafka()
     door = make_door(broker.bootstrap, SPENDGATE_HTTP_ACKNOWLEDGED_S="2")
     with door.as_("ingest") as client, door.as_("viewer") as reader:
-        assert client.post("/v1/events", json=call(0)).status_code == 202
+        until(lambda: client.post("/v1/events", json=call(0)).status_code == 202, "a first event taken")
         broker.pause()
         away = client.post("/v1/events", json=call(1))
         assert (away.status_code, away.headers["retry-after"]) == (503, "1")

@@ -19,7 +19,7 @@ from policy_store import api_keys, policies
 from policy_store.api_keys import Role
 from policy_store.database import Database
 from tests.door.conftest import TENANT, Door
-from tests.live.waiting import until
+from tests.live.waiting import in_time, until
 from tests.store.conftest import Store, store, url
 from tests.store.scenes import change, policy, source, tenant
 
@@ -107,12 +107,15 @@ def test_a_key_may_come_in_either_header(shared_door: Door) -> None:
 
 
 def test_a_revoked_key_is_refused_within_two_seconds(shared_door: Door) -> None:
-    with shared_door.as_("operator") as operator, shared_door.as_("viewer") as client:
-        id_ = client.get("/v1/me").json()["key_id"]
-        begun = time.monotonic()
-        assert operator.delete(f"/v1/keys/{id_}", params={"why": "leaked"}).status_code == 200
-        until(lambda: client.get("/v1/me").status_code == 401, "the key to be refused", 2)
-        assert time.monotonic() - begun < 2
+    def refused_s() -> float:
+        with shared_door.as_("operator") as operator, shared_door.as_("viewer") as client:
+            id_ = client.get("/v1/me").json()["key_id"]
+            begun = time.monotonic()
+            assert operator.delete(f"/v1/keys/{id_}", params={"why": "leaked"}).status_code == 200
+            until(lambda: client.get("/v1/me").status_code == 401, "the key to be refused")
+            return time.monotonic() - begun
+
+    in_time(refused_s, 2)
 
 
 def test_keys_are_made_rotated_and_listed_without_what_proves_them(shared_door: Door) -> None:
@@ -126,9 +129,7 @@ def test_keys_are_made_rotated_and_listed_without_what_proves_them(shared_door: 
         listed = operator.get("/v1/keys").text
         assert text not in listed
         assert id_ in listed
-        until(
-            lambda: httpx.get(f"{shared_door.url}/v1/me", headers={"X-Api-Key": text}).status_code == 401, "the end", 2
-        )
+        until(lambda: httpx.get(f"{shared_door.url}/v1/me", headers={"X-Api-Key": text}).status_code == 401, "the end")
         bad = operator.post("/v1/keys", json={"person": "two words", "role": "king", "extra": 1})
     assert bad.status_code == 422
     assert {each.get("field") for each in bad.json()["errors"]} == {"person", "role", "extra"}
@@ -229,7 +230,7 @@ class Slow:
     def read(self) -> Iterator[Connection]:
         """See Database."""
         self.asked += 1
-        assert self.answering.wait(10)
+        assert self.answering.wait(60)
         with self.held.read() as connection:
             yield connection
 

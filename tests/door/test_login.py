@@ -64,7 +64,7 @@ NOT_BELIEVED: dict[str, tuple[str, Callable[[Claims], None], str]] = {
     "another nonce": ("RS256", now("nonce", "n" * 20), "another nonce"),
     "no nonce": ("RS256", lambda claims: claims.pop("nonce"), "another nonce"),
     "expired": ("RS256", at("exp", -61), "it has expired"),
-    "not issued yet": ("RS256", at("iat", 75), "issued in the future"),
+    "not issued yet": ("RS256", at("iat", 3600), "issued in the future"),
     "no expiry": ("RS256", lambda claims: claims.pop("exp"), "it has expired"),
     "no subject": ("RS256", lambda claims: claims.pop("sub"), "not for this sign-in"),
     "no signature": ("none", lambda _: None, "cannot be trusted"),

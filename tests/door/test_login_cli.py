@@ -160,7 +160,7 @@ def test_operators_list_and_end_sessions_by_command(person: Browser, entry: Door
     ]
     assert "cli@example.com" in run("session", "list", env={**env, "COLUMNS": "200"})
     assert run("session", "revoke", id_, "--why", "a lost laptop", env=env) == f"revoked: {id_}\n"
-    until(lambda: person.me.status_code == 401, "the session to be over", 2)
+    until(lambda: person.me.status_code == 401, "the session to be over")
     assert "over already" in run("session", "revoke", id_, env=env, code=4)
     assert run("session", "revoke", "--person", "cli@example.com", env=env).endswith("of cli@example.com\n")
     assert "expected a session's ID" in run("session", "revoke", env=env, code=2)
@@ -173,7 +173,7 @@ def test_an_administrator_links_a_name_to_the_person_of_older_keys(person: Brows
     assert "old-cli" in found["keys_only"]
     assert Account(idp.issuer, "sub-cli") in [Account(each["issuer"], each["subject"]) for each in found["people"]]
     assert run("admin", "people", "link", "cli@example.com", "old-cli", *store) == "cli@example.com is old-cli\n"
-    until(lambda: person.me.status_code == 401, "the session as who they were to be over", 2)
+    until(lambda: person.me.status_code == 401, "the session as who they were to be over")
     assert person.by_provider("sub-cli").status_code == 303
     assert person.me.json()["person"] == "old-cli"
     assert run("admin", "people", "link", "cli@example.com", "cli@example.com", *store)
