@@ -18,7 +18,7 @@ from dev.report import Report
 from dev.server import ServerProcess
 from dev.state import State
 
-_STARTING_S = 15
+_STARTING_S = 45
 """How long a server that runs already may take to answer before it counts as stuck."""
 _START_S = 90
 _TRIES = 3

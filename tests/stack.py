@@ -90,7 +90,7 @@ def own_redis(new_directory: Callable[[], Path]) -> Iterator[OwnRedis]:
         require_binary(kind)
         started.append(RedisProcess(new_directory(), binary=kind, args=args))
         started[-1].start()
-        started[-1].wait_ready(20)
+        started[-1].wait_ready()
         return started[-1]
 
     yield start
@@ -115,7 +115,7 @@ def own_kafka(new_directory: Callable[[], Path], kafka_libs: tuple[Path, Path]) 
     def start() -> KafkaProcess:
         started.append(KafkaProcess(new_directory(), libs=libs, java=java))
         started[-1].start()
-        started[-1].wait_ready(60)
+        started[-1].wait_ready(240)
         return started[-1]
 
     yield start
@@ -138,7 +138,7 @@ def postgres(run_directory: Path) -> PostgresProcess:
             pytest.skip(str(error))
         server = PostgresProcess(directory, programs, _same_port(run_directory / "postgres.port"))
         server.start()
-        server.wait_ready(60)
+        server.wait_ready(240)
     return server
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.delivery import Settings, _options
-from dev.errors import PortTakenError
-from dev.kafka_process import KafkaProcess
+from dev.trial.starting import begin_again
 from tests.agents.kitchen import Kitchen, Running
 from tests.live.waiting import until
 from tests.stack import OwnKafka
@@ -134,7 +133,7 @@ def test_a_bug_in_the_handler_ends_the_worker_and_acknowledges_nothing(kitchen: 
 def test_sigterm_finishes_and_commits_the_batch_in_hand(kitchen: Kitchen) -> None:
     kitchen.topic(1)
     kitchen.send({0: 5})
-    worker = kitchen.worker("slow:1500")
+    worker = kitchen.worker("slow:5000")
     until(lambda: "begun" in worker.lines(), "a batch in hand")
     assert not kitchen.all_handled()
     worker.terminate()
@@ -167,15 +166,6 @@ def test_a_missing_topic_is_named_and_nothing_else_happens(kitchen: Kitchen) -> 
     assert f"topic {kitchen.name} does not exist" in last_words(worker)
 
 
-def restarted(broker: KafkaProcess) -> bool:
-    """Start it, unless its port is still held by what it was killed in the middle of."""
-    try:
-        broker.start()
-    except PortTakenError:
-        return False
-    return True
-
-
 def test_a_broker_that_dies_is_waited_for(own_kafka: OwnKafka, tmp_path: Path) -> None:
     broker = own_kafka()
     kitchen = Kitchen(broker.bootstrap, tmp_path)
@@ -187,8 +177,7 @@ def test_a_broker_that_dies_is_waited_for(own_kafka: OwnKafka, tmp_path: Path) -
         until(lambda: bool(kitchen.handled()), "a worker at work")
         broker.kill()
         until(lambda: "NodeNotReadyError" in worker.log(), "the loss noticed")
-        until(lambda: restarted(broker), "the port of the broker free again")
-        broker.wait_ready()
+        begin_again(broker)
         kitchen.send({0: 100, 1: 100})
         until(kitchen.all_handled, "every message handled")
         assert worker.alive()

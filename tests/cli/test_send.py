@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from dev.ports import free_port
 from dev.stack import Stack
+from dev.trial.starting import begin_again
 from spendgate.cli import send_progress
 from spendgate.cli.kafka_client import TopicReader
 from spendgate.cli.send_progress import Progress, Target
@@ -176,10 +177,10 @@ def test_an_interrupted_send_goes_on_where_it_was(broker: Broker, tmp_path: Path
     events = sample(700)
     path = written(tmp_path / "events.jsonl", events)
     state = tmp_path / "state"
-    with started(broker, path, "--rate", "400", "--state", state) as running:
+    with started(broker, path, "--rate", "150", "--state", state) as running:
         wait_for(state, running, broker)
         running.send_signal(signal.SIGINT)
-        assert running.wait(30) == 130
+        assert running.wait(120) == 130
     done = json.loads(state.read_bytes())["rows"]
     assert 0 < done < len(events)
     assert len(broker.events()) == done
@@ -196,15 +197,14 @@ def test_a_broker_lost_on_the_way_costs_nothing(own_kafka: OwnKafka, tmp_path: P
     events = sample(700)
     path = written(tmp_path / "events.jsonl", events)
     state = tmp_path / "events.jsonl.spendgate-sent"
-    with started(broker, path, "--rate", "400", "--timeout", "3") as running:
+    with started(broker, path, "--rate", "150", "--timeout", "3") as running:
         wait_for(state, running, broker)
         kafka.kill()
-        assert running.wait(60) == 3
+        assert running.wait(120) == 3
     done = json.loads(state.read_bytes())["rows"]
     assert 0 < done < len(events)
 
-    kafka.start()
-    kafka.wait_ready(60)
+    begin_again(kafka)
     rest = send(broker, path, "--json")
     assert rest.exit_code == 0, rest.stderr
     assert json.loads(rest.stdout)["resumed_rows"] == done

@@ -50,7 +50,7 @@ def run_dev(home: Path, *arguments: str, env: Mapping[str, str] | None = None) -
     """Exit code, stdout and stderr of a whole ``spendgate dev``."""
     with spendgate_dev(home, *arguments, env=env) as process:
         try:
-            out, err = process.communicate(timeout=90)
+            out, err = process.communicate(timeout=300)
         finally:
             process.kill()
     return process.returncode, out, err
@@ -65,5 +65,5 @@ def interrupt_at(process: subprocess.Popen[str], line: str, number: signal.Signa
             if told.startswith(line):
                 process.send_signal(number)
                 break
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     return process.returncode

@@ -67,8 +67,9 @@ def test_an_interrupted_download_leaves_nothing_running(tmp_path: Path) -> None:
     program(path, "mvn", f"echo $$ > {tmp_path}/pid; exec sleep 60")
     process = spendgate_dev(tmp_path / "home", "up", "--engine", "local", env={"PATH": str(path)})
     assert interrupt_at(process, "fetching") == 130
-    if (tmp_path / "pid").exists():  # else the signal came before Maven did
-        assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+    told = tmp_path / "pid"
+    if pid := told.read_text().strip() if told.exists() else "":  # else the signal came before Maven did
+        assert not Path(f"/proc/{pid}").exists()
 
 
 def test_missing_maven_is_one_line_and_exit_code_3(tmp_path: Path) -> None:

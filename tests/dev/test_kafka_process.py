@@ -10,6 +10,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from dev.errors import StackError
 from dev.kafka_process import KafkaProcess
+from dev.trial.starting import begin_again
 
 _TOPIC = "a"
 
@@ -30,8 +31,7 @@ def broker(new_directory: Callable[[], Path], kafka_libs: tuple[Path, Path]) -> 
 def running(broker: KafkaProcess) -> KafkaProcess:
     """The module's broker, running, whatever the test before did to it."""
     broker.resume()
-    broker.start()
-    broker.wait_ready()
+    begin_again(broker)
     return broker
 
 
@@ -40,7 +40,7 @@ def _write(server: KafkaProcess) -> None:
     admin.create_topics([NewTopic(_TOPIC, num_partitions=1, replication_factor=1)])
     admin.close()
     producer = KafkaProducer(bootstrap_servers=server.bootstrap, acks="all")
-    producer.send(_TOPIC, b"kept").get(timeout=20)
+    producer.send(_TOPIC, b"kept").get(timeout=60)
     producer.close()
 
 
@@ -58,8 +58,7 @@ def test_it_comes_back_on_the_same_port_with_its_records(running: KafkaProcess, 
     port = running.port
     getattr(running, end)()
     assert not running.alive
-    running.start()
-    running.wait_ready()
+    begin_again(running)
     assert running.port == port
     assert _read(running) == b"kept"
 

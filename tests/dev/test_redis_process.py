@@ -12,8 +12,8 @@ from tests.stack import OwnRedis
 KINDS = pytest.mark.parametrize("kind", ["redis", "valkey"])
 
 
-def _client(server: RedisProcess) -> Redis:
-    return Redis.from_url(server.url, socket_timeout=0.5, retry=None, decode_responses=True)
+def _client(server: RedisProcess, within_s: float = 30) -> Redis:
+    return Redis.from_url(server.url, socket_timeout=within_s, retry=None, decode_responses=True)
 
 
 @KINDS
@@ -33,7 +33,7 @@ def test_it_comes_back_empty_on_the_same_port(own_redis: OwnRedis, kind: RedisKi
     assert not server.alive
     assert not server.answers()
     server.start()
-    server.wait_ready(20)
+    server.wait_ready()
     with _client(server) as client:
         assert client.get("a") is None
 
@@ -44,8 +44,8 @@ def test_a_frozen_one_lives_answers_nothing_and_keeps_its_data(own_redis: OwnRed
         client.set("a", "1")
         server.pause()
         assert server.alive
-        with pytest.raises(RedisTimeout):
-            client.get("a")
+        with _client(server, 0.5) as impatient, pytest.raises(RedisTimeout):
+            impatient.get("a")
         server.resume()
         assert client.get("a") == "1"
 
@@ -86,7 +86,7 @@ def test_one_that_cannot_start_says_why_in_one_line(own_redis: OwnRedis) -> None
     server.args = ("--maxmemory-policy", "whatever")
     server.start()
     with pytest.raises(StackError) as caught:
-        server.wait_ready(20)
+        server.wait_ready()
     assert "\n" not in str(caught.value)
     assert str(server.log) in str(caught.value)
 

@@ -74,7 +74,7 @@ class Run:
     def end(self) -> int:
         """Let both tests end; the exit code."""
         (self.folder / "notes" / "end").touch()
-        return self.process.wait(60)
+        return self.process.wait(240)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(60)
+        process.wait(240)
         for server in made.servers():
             server.kill()
 
@@ -134,7 +134,7 @@ def test_a_run_that_is_interrupted_leaves_nothing_running(
 ) -> None:
     directory = run.directory()
     whom(run.process.pid, number)
-    assert run.process.wait(60) == pytest.ExitCode.INTERRUPTED
+    assert run.process.wait(240) == pytest.ExitCode.INTERRUPTED
     until(lambda: not any(run.alive()), "the end of all that it started")
     assert not directory.exists()
 
@@ -145,7 +145,7 @@ def test_what_a_killed_run_left_is_ended_by_the_next(run: Run) -> None:
     run_directory._sweep(base)
     assert all(run.alive()), "a run that lives keeps what is its own"
     run.process.kill()
-    run.process.wait(60)
+    run.process.wait(240)
     run_directory._sweep(base)
     until(lambda: not any(run.alive()), "the end of all that it started")
     assert not directory.exists()

@@ -28,7 +28,7 @@ from tests.store.decided import decision, message, over
 
 __all__ = ["make_world", "world"]
 
-YEARLY = policy("yearly", budget("0.4", {"calendar": "year"}, ["team"], warn_at_percent=[50, 80]))
+LIFETIME = policy("lifetime", budget("0.4", {"lifetime": True}, ["team"], warn_at_percent=[50, 80]))
 ALLOW = {"SPENDGATE_ALERTS_ALLOW": "127.0.0.1"}
 HIDDEN = "a-path-that-is-a-secret"
 
@@ -187,7 +187,7 @@ def test_events_through_a_door_that_is_killed_and_a_worker_make_exactly_one_aler
             add(op, receiver)
             add(op, receiver, "chat", kind="slack", kinds=["cap"])
             world.worker(SPENDGATE_DEV="", SPENDGATE_STORE_KEYS=door.signer.public)
-            stage(door, world, YEARLY)
+            stage(door, world, LIFETIME)
             for seed in range(4):
                 send(door, calls(80, seed, "acme"))
                 if seed == 1:

@@ -129,7 +129,7 @@ class Meeting(MemoryStore):
 
     async def sums(self, partition: PartitionId, look: Look, keys: Sequence[str]) -> Sums:
         """See CounterStore.sums."""
-        async with asyncio.timeout(10), self._all_here:
+        async with asyncio.timeout(60), self._all_here:
             return await self._held.sums(partition, look, keys)
 
 

@@ -69,28 +69,36 @@ def off_because(client: OpenFeatureClient, key: str) -> object:
 def test_a_flag_is_on_exactly_while_its_policy_is_enforced(door: Door) -> None:
     client = opened(door.url, door.key("viewer", "eve", "of-1"), "of-1")
     flag = f"enforcement/of-1/{NAME}"
-    assert off_because(client, flag) == Reason.DISABLED
+    until(lambda: off_because(client, flag) == Reason.DISABLED, "an answer of the door")
     staging = enforced(door, "of-1")
-    until(lambda: client.get_boolean_value(flag, False), "the flag to be on", 10)
-    found = client.get_boolean_details(flag, False)
-    assert (found.flag_metadata["staging"], found.variant) == (staging, "on")
+    details = [client.get_boolean_details(flag, False)]
+
+    def is_on() -> bool:
+        details.append(client.get_boolean_details(flag, False))
+        return details[-1].value
+
+    until(is_on, "the flag to be on")
+    assert (details[-1].flag_metadata["staging"], details[-1].variant) == (staging, "on")
     with door.as_("operator", "cat", "of-1") as cat:
         cat.post("/v1/enforcement/off", json={"level": "tenant", "why": "stop"})
-    until(lambda: not client.get_boolean_value(flag, True), "the flag to be off", 10)
-    assert off_because(client, "enforcement/of-1/unknown") == Reason.DISABLED
-    for key in ("enforcement/other/p", "enforcement/of-1", "enforcement", "", "x/of-1/p"):
-        assert off_because(client, key) == Reason.UNKNOWN
+    until(lambda: not client.get_boolean_value(flag, True), "the flag to be off")
+    unknown = "enforcement/of-1/unknown"
+    until(lambda: off_because(client, unknown) == Reason.DISABLED, "an answer of the door about what is not there")
+    others = ("enforcement/other/p", "enforcement/of-1", "enforcement", "", "x/of-1/p")
+    until(lambda: {off_because(client, key) for key in others} == {Reason.UNKNOWN}, "what is no flag to be told so")
 
 
 def test_for_a_share_it_is_on_for_those_whom_the_check_would_block(door: Door) -> None:
     staging = enforced(door, "of-2", share={"by": "team", "percent": 50})
     client = opened(door.url, door.key("viewer", "eve", "of-2"), "of-2")
-    for number in range(20):
-        team = f"team-{number}"
-        context = EvaluationContext(attributes={"team": team})
-        assert client.get_boolean_value(f"enforcement/of-2/{NAME}", False, context) == (share_of(staging, team) < 50)
-    nobody = client.get_boolean_value(f"enforcement/of-2/{NAME}", False)
-    assert nobody == (share_of(staging, "(none)") < 50)
+    contexts = {f"team-{number}": EvaluationContext(attributes={"team": f"team-{number}"}) for number in range(20)}
+    contexts["(none)"] = EvaluationContext()
+
+    def on() -> set[str]:
+        flag = f"enforcement/of-2/{NAME}"
+        return {team for team, context in contexts.items() if client.get_boolean_value(flag, False, context)}
+
+    until(lambda: on() == {team for team in contexts if share_of(staging, team) < 50}, "it to be on for them alone")
 
 
 def test_a_door_that_goes_away_is_off_within_two_seconds_and_on_again_when_it_is_back(make_door: MakeDoor) -> None:
@@ -99,12 +107,12 @@ def test_a_door_that_goes_away_is_off_within_two_seconds_and_on_again_when_it_is
     enforced(door, "acme")
     client = opened(door.url, door.key("viewer"), "acme")
     flag = f"enforcement/acme/{NAME}"
-    assert client.get_boolean_value(flag, False)
+    until(lambda: client.get_boolean_value(flag, False), "the flag to be on")
     door.stop(kill=True)
-    until(lambda: not client.get_boolean_value(flag, True), "the flag to be off", 10)
+    until(lambda: not client.get_boolean_value(flag, True), "the flag to be off")
     assert off_because(client, flag) == Reason.STALE
     door.start()
-    until(lambda: client.get_boolean_value(flag, False), "the flag to be on again", 20)
+    until(lambda: client.get_boolean_value(flag, False), "the flag to be on again")
 
 
 def test_a_key_that_may_not_read_is_off(door: Door) -> None:

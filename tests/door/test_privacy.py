@@ -1,11 +1,15 @@
 """Privacy at a real door: modes as they are set, content where it belongs, signed bodies taken once by all doors."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +31,7 @@ from spendgate.model.privacy import MODES, permits
 from tests.door.conftest import TENANT, Door, MakeDoor
 from tests.door.test_adapters import call, exported, litellm
 from tests.door.test_ingest import on_the_log
-from tests.live.waiting import until
+from tests.live.waiting import in_time, until
 from tests.privacy.signing import new_gateway, signed
 from tests.privacy.test_redaction import make_model
 
@@ -37,7 +41,7 @@ CONTENT: dict[str, Any] = {
 }
 WHY = {"why": "for the test"}
 OBEYED_S = 2.5
-"""Two seconds, and what a busy machine takes for a request."""
+"""Two seconds, and what a request takes."""
 
 
 @pytest.fixture
@@ -48,13 +52,17 @@ def tenant(request: pytest.FixtureRequest) -> str:
 
 def set_privacy(door: Door, tenant: str, **settings: Any) -> None:
     """Have an operator change the settings, and wait until this door obeys."""
+    _set_privacy(door, tenant, **settings)
+    wanted = settings.get("mode", "metadata_only")
+    with door.as_("ingest", tenant=tenant) as client:
+        until(lambda: _mode_of_a_probe(door, client, tenant) == wanted, f"{wanted} to be obeyed")
+
+
+def _set_privacy(door: Door, tenant: str, **settings: Any) -> None:
     with door.as_("operator", tenant=tenant) as operator:
         tag = operator.get("/v1/privacy").headers["etag"]
         answer = operator.put("/v1/privacy", json={"settings": settings, **WHY}, headers={"If-Match": tag})
         assert answer.status_code == 200, answer.text
-    wanted = settings.get("mode", "metadata_only")
-    with door.as_("ingest", tenant=tenant) as client:
-        until(lambda: _mode_of_a_probe(door, client, tenant) == wanted, f"{wanted} to be obeyed", OBEYED_S)
 
 
 _probes = iter(range(10**6))
@@ -103,6 +111,20 @@ def test_a_mode_that_is_set_is_obeyed_and_written_into_the_event(
             assert content_of(reader, "chatcmpl-2", "litellm").json()["prompt"] == "12"
 
 
+def test_a_mode_is_obeyed_within_two_seconds(shared_door: Door, tenant: str) -> None:
+    modes = cycle(("fingerprint_only", "metadata_only"))
+
+    def obeyed_s() -> float:
+        wanted = next(modes)
+        with shared_door.as_("ingest", tenant=tenant) as client:
+            begun = time.monotonic()
+            _set_privacy(shared_door, tenant, mode=wanted)
+            until(lambda: _mode_of_a_probe(shared_door, client, tenant) == wanted, f"{wanted} to be obeyed")
+            return time.monotonic() - begun
+
+    in_time(obeyed_s, OBEYED_S)
+
+
 def test_a_request_tightens_in_every_way_that_it_can_say_so_and_widens_in_none(shared_door: Door, tenant: str) -> None:
     set_privacy(shared_door, tenant, mode="fingerprint_only")
     tight = {"X-Spendgate-Privacy": "metadata_only"}
@@ -136,7 +158,7 @@ def test_scopes_have_modes_of_their_own(shared_door: Door, tenant: str) -> None:
     set_privacy(shared_door, tenant, mode="metadata_only", scopes=scopes)
     items = [call(0, team="debug-1", content=CONTENT), call(1, team="sales"), call(2, team="sales", content=CONTENT)]
     with shared_door.as_("ingest", tenant=tenant) as client, shared_door.as_("content", tenant=tenant) as reader:
-        until(lambda: client.post("/v1/events", json=items).json()["accepted"] == 2, "the scope to be obeyed", OBEYED_S)
+        until(lambda: client.post("/v1/events", json=items).json()["accepted"] == 2, "the scope to be obeyed")
         assert content_of(reader, "e0").json()["prompt"] == CONTENT["prompt"]
     found = events(shared_door, tenant)
     assert (found["e0"].privacy_mode, found["e1"].privacy_mode) == ("full_trace", "metadata_only")
@@ -195,7 +217,7 @@ def test_what_is_erased_is_gone_and_no_copy_of_it_opens(shared_door: Door, tenan
             client.post("/v1/events", json=call(9, id=f"anew-{next(_probes)}", content=CONTENT))
             return bool(operator.get("/v1/privacy/contents").json()["calls"])
 
-        until(kept_anew, "content to be kept under a new key", OBEYED_S)
+        until(kept_anew, "content to be kept under a new key")
 
 
 def test_a_fingerprint_is_found_again_across_a_rotation_until_its_key_is_destroyed(
@@ -221,7 +243,7 @@ def test_a_fingerprint_is_found_again_across_a_rotation_until_its_key_is_destroy
         assert fingerprint_of("again") == before
         assert known() == [before]
         current = operator.post("/v1/privacy/keys/rotate", json=WHY).json()["id"]
-        until(lambda: current in fingerprint_of(f"after-{next(_probes)}"), "the rotation to be obeyed", OBEYED_S)
+        until(lambda: current in fingerprint_of(f"after-{next(_probes)}"), "the rotation to be obeyed")
         after = fingerprint_of("after")
         assert known() == [after, before]
         old = before.split(":")[1]
@@ -255,10 +277,10 @@ def test_a_door_sweeps_what_is_past_its_time_and_leaves_the_rest(make_door: Make
     door.prepare_content()
     contents, now_ms = door.contents(), door.changes().now_ms()
     past, due = (About(TENANT, "app", id_, "full_trace", now_ms, now_ms + more, "ck-1") for id_, more in
-                 (("past", -1), ("due", 60_000)))  # fmt: skip
+                 (("past", -1), ("due", 3_600_000)))  # fmt: skip
     contents.put([Kept(each, seal(b"k" * 32, b"{}", each)) for each in (past, due)])
     door.start()
-    until(lambda: contents.get(TENANT, "app", "past") is None, "what is past its time to be swept", 20)
+    until(lambda: contents.get(TENANT, "app", "past") is None, "what is past its time to be swept")
     assert contents.get(TENANT, "app", "due") is not None
     contents.close()
 
@@ -321,7 +343,7 @@ def test_a_signed_body_is_taken_once_whichever_door_it_comes_to(
         stranger, _ = new_gateway(tmp_path, door.key("ingest", tenant=tenant))
         assert sent(signed(stranger, httpx.Request("POST", f"{door.url}/v1/events", json=call(6))), door) == 403
         assert operator.post(f"/v1/privacy/gateways/{auth.key_id}/revoke", json=WHY).status_code == 200
-        until(lambda: sent(body(next(_probes) + 100), other) == 403, "the key's end to be obeyed", OBEYED_S)
+        until(lambda: sent(body(next(_probes) + 100), other) == 403, "the key's end to be obeyed")
     ids = [event.id for event in on_the_log(door, tenant) if event.id in ("e1", "e2", "e3", "e4", "e5", "e6")]
     assert sorted(ids) == ["e1", "e2"]
     assert {event.privacy_mode for event in events(door, tenant).values()} == {"private_gateway"}
@@ -343,18 +365,22 @@ def test_content_is_redacted_by_a_process_of_its_own_that_may_die_and_delays_nob
             assert answer.json()["accepted"] == 1
             return bool("content_refused" not in answer.json())
 
-        until(lambda: kept(f"first-{next(_probes)}"), "the redactor to begin", 60)
-        assert kept("e1")
+        until(lambda: kept(f"first-{next(_probes)}"), "the redactor to begin")
+        until(lambda: kept("e1"), "content to be redacted in time")
         assert content_of(reader, "e1").json()["prompt"] == "<PERSON> of <LOCATION>, <EMAIL_ADDRESS>"
         assert _redactor_of(door) is not None
         subprocess.run(["kill", "-9", str(_redactor_of(door))], check=True)
-        until(lambda: kept(f"second-{next(_probes)}"), "another redactor to begin", 60)
-        slow = call(2, content={"prompt": "1 " * 15_000, "response": None})
-        posting = threading.Thread(target=client.post, args=("/v1/events",), kwargs={"json": slow})
+        until(lambda: kept(f"second-{next(_probes)}"), "another redactor to begin")
+        redactor = _redactor_of(door)
+        assert redactor is not None
+        os.kill(redactor, signal.SIGSTOP)  # it takes long
+        posting = threading.Thread(target=client.post, args=("/v1/events",), kwargs={"json": call(2, content=said)})
         posting.start()
-        for _ in range(3):
-            assert httpx.get(f"{door.url}/health/live", timeout=5).status_code == 200
+        with httpx.Client(base_url=door.url, timeout=30) as nobody:
+            for _ in range(20):
+                assert nobody.get("/health/live").status_code == 200
         assert posting.is_alive(), "answered while content was being redacted"
+        os.kill(redactor, signal.SIGCONT)
         posting.join()
     found = events(door, tenant)
     assert found["e1"].privacy_mode == "redacted_trace"
@@ -378,8 +404,14 @@ def test_without_a_model_free_text_is_refused_and_the_event_is_kept(shared_door:
         def taken() -> Any:
             return client.post("/v1/events", json=items).json()
 
-        until(lambda: len(taken().get("content_refused", ())) == 1, "the redactor to begin", 60)
-        (refused,) = taken()["content_refused"]
+        said: list[Any] = []
+
+        def is_begun() -> bool:
+            said.append(taken().get("content_refused", ()))
+            return len(said[-1]) == 1
+
+        until(is_begun, "the redactor to begin")
+        (refused,) = said[-1]
         assert (refused["index"], refused["field"]) == (1, "content")
         assert "no free text" in refused["expected"]
         assert content_of(reader, "e1").status_code == 404

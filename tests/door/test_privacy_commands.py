@@ -106,7 +106,7 @@ def test_content_is_read_compared_and_erased(operator: tuple[Env, str], shared_d
         def kept() -> bool:
             return client.post("/v1/events", json=call(0, content={"prompt": "hello"})).status_code == 202
 
-        until(kept, "the mode to be obeyed", 3)
+        until(kept, "the mode to be obeyed")
     assert run("privacy", "content", "kept", env=env).startswith("content of 1 calls is kept, the oldest since")
     read = ("privacy", "content", "read", "--source", "http", "--id", "e0", *WHY)
     assert "expected a key with the role content" in run(*read, env=env, code=4)

@@ -304,7 +304,7 @@ def send_in_every_mode(door: Door, folder: Path, s: Sentinels) -> bytes:
         requests = [each for make in SENDERS for each in make(s)]
         with door.as_("ingest", tenant=tenant_of(mode)) as client:
             if mode == "redacted_trace":
-                until(lambda: is_redacted(client), "the redactor to begin", 60)
+                until(lambda: is_redacted(client), "the redactor to begin")
             answered += send_all(client, requests)
             if mode == "private_gateway":
                 answered += send_all(client, [each for make in SENDERS for each in make(s)], auth)

@@ -26,7 +26,7 @@ from policy_store.tables import jobs
 from spendgate.cli.main import app
 from tests.door.browser import Browser
 from tests.door.conftest import TENANT, Door, MakeDoor, make
-from tests.door.test_policies import FIRST, NAME, YAML, draft, months
+from tests.door.test_policies import FIRST, NAME, YAML, draft, months, simulated
 from tests.live.waiting import until
 from tests.store.scenes import source
 
@@ -46,6 +46,8 @@ def opened(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
     made.start()
     with made.as_("editor") as client:
         draft(client)
+        for at, body in ((versions(client), None), ("/v1/simulations", {"policy": OBJECT})):
+            simulated(client, at, body)  # the first of each kind takes as long as their processes to begin
     yield made
     for pid in children(made):  # one that a failed test holds still would not see the door end
         os.kill(pid, signal.SIGKILL)
@@ -195,12 +197,18 @@ def children(door: Door) -> list[int]:
 
 def held(door: Door, client: httpx.Client) -> tuple[str, int]:
     """A simulation that runs and does not come to its end: its id, and the process that is held."""
-    client.post("/v1/simulations", json={"policy": OBJECT}, headers=WAIT)
+    simulated(client, "/v1/simulations", {"policy": OBJECT})
+    until(lambda: len(children(door)) == 1, "one process that waits for work")
     (pid,) = children(door)
     os.kill(pid, signal.SIGSTOP)
     id_ = client.post(versions(client)).json()["id"]
-    until(lambda: client.get(f"/v1/simulations/{id_}").json()["state"] == "running", "the simulation to run")
-    return id_, pid
+    until(lambda: state_of(door, id_) != "queued", "the simulation to run")
+    if children(door) == [pid]:
+        return id_, pid
+    # It had not been put back yet when it was held, and another one was begun.
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: state_of(door, id_) == "done", "the simulation to end")
+    return held(door, client)
 
 
 def gone(pid: int) -> bool:
@@ -376,7 +384,7 @@ def test_an_interrupt_of_the_command_cancels_the_simulation(opened: Door) -> Non
         assert shell.stderr is not None
         id_ = shell.stderr.readline().split()[-1]
         shell.send_signal(signal.SIGINT)
-        _, told = shell.communicate(timeout=20)
+        _, told = shell.communicate(timeout=120)
         assert (shell.returncode, told.strip().splitlines()[-1]) == (130, f"spendgate: cancelled: {id_}")
         assert client.get(f"/v1/simulations/{id_}").json()["state"] == "cancelled"
         client.post(f"/v1/simulations/{first}/cancel")

@@ -19,18 +19,18 @@ from tests.door.browser import Browser
 from tests.door.conftest import Door, make
 from tests.engine.scenes import TENANT, call, correction, log_of
 from tests.live.waiting import until
-from tests.pages.counted import count, today
+from tests.pages.counted import ZONE, count, today
 from tests.reconcile.test_reconcile import busy, write
 
 ROLES: tuple[Role, ...] = tuple(each for each in get_args(Role) if each != "ingest")
 """Of people; a sender's key opens no session."""
-POLICY = """\
+POLICY = f"""\
 apiVersion: spendgate/v1
 kind: Policy
-metadata: {name: capped, owner: finance}
+metadata: {{name: capped, owner: finance}}
 spec:
   rules:
-    - budget: {cap_usd: "20", window: {calendar: day, timezone: UTC}, per: [team], on_breach: deny}
+    - budget: {{cap_usd: "20", window: {{calendar: day, timezone: {ZONE}}}, per: [team], on_breach: deny}}
 """
 CASES = """\
 apiVersion: spendgate/v1

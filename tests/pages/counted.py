@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from spendgate.engine.names import staging_prefix
 from spendgate.engine.staging import Staging, TenantDocument
 from spendgate.model.partition import partition_of
 from tests.door.conftest import Door
 from tests.engine.scenes import TENANT
+from tests.live.samples import a_day
 from window_counters.documents import whole
 from window_counters.protocol import Change, Mark, PartitionId
 from window_counters.redis_store import RedisStore
@@ -41,7 +43,11 @@ def count(house: Door, redis_url: str, stagings: Sequence[tuple[Staging, str, Su
         thread.submit(lambda: asyncio.run(apply())).result()
 
 
+ZONE = a_day()["timezone"]
+"""Whose day is counted."""
+
+
 def today() -> str:
-    """How a slot names today's window in UTC."""
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """How a slot names today's window."""
+    midnight = datetime.now(ZoneInfo(ZONE)).replace(hour=0, minute=0, second=0, microsecond=0)
     return str(int(midnight.timestamp() * 1000))

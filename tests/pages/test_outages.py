@@ -16,6 +16,7 @@ from dev.postgres_process import PostgresProcess, postgres_programs
 from dev.redis_process import RedisProcess, preferred_kind
 from dev.report import silent
 from dev.server import ServerProcess
+from dev.trial.starting import begin_again
 from gateway_shadow.outages import MEANING, StoreName
 from tests.door.browser import Browser
 from tests.door.conftest import Door, make_upon
@@ -73,10 +74,8 @@ class Fragile:
         assert begun.replace(microsecond=0) <= datetime.fromisoformat(found[1]) <= datetime.now(UTC)
 
 
-def started(server: ServerProcess) -> ServerProcess:
-    server.start()
-    server.wait_ready(60)
-    return server
+def started(server: ServerProcess) -> None:
+    begin_again(server)
 
 
 @pytest.fixture(scope="module")
