@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio
 
 SHORT_S = 0.3
 """For what never answers. What answers has longer: a machine that is busy takes its time."""
-LOST_S = 3.0
+LOST_S = 2.0
 HOME = PartitionId("spend.events", 3)
 SLOT = "sg:2:{spend.events:3}:c:s"
 ONE = Change(mark=Mark("t", 1), increments={"s": {"f": 1}})
@@ -156,7 +156,7 @@ async def test_a_call_that_is_cancelled_says_so_whenever_it_was_and_no_answer_is
     own_server: RedisProcess,
 ) -> None:
     for steps in range(12):
-        async with opened(own_server, 30) as store:
+        async with opened(own_server, 2) as store:
             await store.put(HOME, {"s": {"f": steps}})
             own_server.pause()
             waiting = asyncio.create_task(store.dump(HOME, ["s"]))
