@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -19,7 +20,7 @@ from policy_store.api_keys import Role
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.signing import read_key_file
-from spendgate.model.topics import Topics
+from spendgate.model.topics import PREFIX_ENV, Topics
 
 _PEOPLE: tuple[tuple[str, Role], ...] = (("ola", "operator"), ("eda", "editor"))
 
@@ -66,8 +67,12 @@ def _ran_ms(task: Path) -> float:
 
 @contextmanager
 def opened(folder: Path, stack: local.Stack, house: House) -> Iterator[Opened]:
-    """The processes, started on a copy of the store, once every policy is in force and one simulation has been made."""
-    store, pem, topics = folder / "store.db", folder / "store.pem", made_topics(stack.bootstrap)
+    """The processes, started on a copy of the store, once every policy is in force and one simulation has been made.
+
+    Topics and group are their own: another worker of the group would judge by the keys of its own store.
+    """
+    store, pem, prefix = folder / "store.db", folder / "store.pem", f"pages-{token_hex(4)}."
+    topics = made_topics(stack.bootstrap, prefix)
     for made, mine in ((house.store, store), (house.key, pem)):
         shutil.copy(made, mine)
     operator, editor, staging = _names(store)
@@ -75,7 +80,7 @@ def opened(folder: Path, stack: local.Stack, house: House) -> Iterator[Opened]:
     env = {
         "SPENDGATE_KAFKA": stack.bootstrap, "SPENDGATE_REDIS": stack.redis_url, "SPENDGATE_REPLICATION": "1",
         "SPENDGATE_STORE": f"sqlite:///{store}", "SPENDGATE_STORE_KEY_FILE": str(pem),
-        "SPENDGATE_STORE_KEYS": read_key_file(pem).public,
+        "SPENDGATE_STORE_KEYS": read_key_file(pem).public, PREFIX_ENV: prefix, "SPENDGATE_GROUP": f"{prefix}shadow",
     }  # fmt: skip
     door_env = {**env, "SPENDGATE_HTTP_PORT": str(port), "SPENDGATE_LEDGER": str(house.ledger.resolve())}
     with ExitStack() as exits:

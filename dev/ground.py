@@ -23,9 +23,10 @@ def running_stack(report: Report) -> Iterator[local.Stack]:
             local.down(home(), report)
 
 
-def made_topics(bootstrap: str) -> Topics:
-    """All topics of ``topics.yaml``, made where they are missing. Raises StackError."""
-    topics = load_topics(replication=1)
+def made_topics(bootstrap: str, prefix: str | None = None) -> Topics:
+    """All topics of ``topics.yaml``, made where they are missing, under ``prefix`` (see ``load_topics``). Raises
+    StackError."""
+    topics = load_topics(prefix=prefix, replication=1)
     with admin_client(bootstrap) as client:
         carry_out(client, plan(topics.all, read_topics(client, [t.name for t in topics.all])), topics.all)
         if left := remaining(client, topics.all):

@@ -1,6 +1,7 @@
 """Run by the code of an earlier version, its checkout first on the path: a store with a staged policy, told to Kafka.
 
-Arguments: the store's URL, a key file to make, Kafka's address. Prints the tenant's key as JSON.
+Arguments: the store's URL, a key file to make, Kafka's address; topics are under the environment's prefix. Prints the
+tenant's key as JSON.
 """
 
 import json
@@ -16,8 +17,9 @@ from policy_store.migrate import migrate
 from policy_store.relay import Relay
 from policy_store.signing import make_key_file
 from spendgate.model.policy_source import read_policy
+from spendgate.model.topics import load_topics
 
-TENANT, TOPICS = "acme", {"policies": "spend.policies", "events": "spend.events"}
+TENANT = "acme"
 SOURCE = """\
 apiVersion: spendgate/v1
 kind: Policy
@@ -52,7 +54,9 @@ def main(url: str, key_file: str, kafka: str) -> None:
         asked = stagings.submit(change, "team-caps", made.hash, "data for a test of upgrades")
     with changes.of(TENANT, "bob") as change:
         stagings.approve(change, asked.id, asked.revision, signer)
-    relay = Relay(database, Wire(kafka), TOPICS, "previous")  # type: ignore[arg-type]
+    topics = load_topics()
+    names = {"policies": topics.policies.name, "events": topics.events.name}
+    relay = Relay(database, Wire(kafka), names, "previous")  # type: ignore[arg-type]
     while relay.run_once():
         pass
     sys.stdout.write(json.dumps({"key": shown.text, "store_key": signer.public, "staging": asked.id}) + "\n")

@@ -3,6 +3,8 @@ ledger is read, and counters in Redis of an older layout are left aside and buil
 
 The earlier version is the oldest commit that has both a store and a ledger; there is no tag yet. Its code runs on the
 present dependencies, for they only grew since.
+
+Topics and groups are the test's own: the stack is shared by all that runs beside it.
 """
 
 import json
@@ -14,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -21,14 +24,19 @@ from redis import Redis
 
 from dev.places import CHECKOUT
 from dev.stack import Stack
+from dev.trial.broker import Broker
 from policy_store import api_keys, audit, policies, stagings
 from policy_store.change import Changes
 from policy_store.database import Database
 from policy_store.migrate import migrate, require_current
 from spendgate.ledger.delta_reader import Ledger
 from spendgate.ledger.ledger_errors import LedgerError
+from spendgate.model.partition import partition_of
+from spendgate.model.topics import PREFIX_ENV, Topics, load_topics
 from tests.live.waiting import until
 from tests.stack import new_directory, run_directory, stack
+from window_counters.keys import keys_of
+from window_counters.protocol import PartitionId
 
 __all__ = ["new_directory", "run_directory", "stack"]
 
@@ -41,10 +49,12 @@ AGENTS = ("worker", "ledger-events", "ledger-decisions")
 
 @dataclass(frozen=True)
 class Previous:
-    """What the earlier version has left: its folder, what it said of its store, and Redis as it was then."""
+    """What the earlier version has left: its folder, the prefix of its topics, what it said of its store, and Redis as
+    it was then."""
 
     folder: Path
     stack: Stack
+    prefix: str
     said: Mapping[str, str]
     counters: Mapping[str, bytes]
 
@@ -55,6 +65,19 @@ class Previous:
     @property
     def store(self) -> str:
         return f"sqlite:///{self.folder / 'store.db'}"
+
+    @property
+    def topics(self) -> Topics:
+        return load_topics(prefix=self.prefix, replication=1)
+
+
+@pytest.fixture(scope="module")
+def prefix() -> Iterator[str]:
+    """Before the names of all topics, in the environment of everything that is run here."""
+    with pytest.MonkeyPatch.context() as patched:
+        named = f"upgrade-{token_hex(4)}."
+        patched.setenv(PREFIX_ENV, named)
+        yield named
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +92,7 @@ def checkout(new_directory: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def previous(checkout: Path, new_directory: Any, stack: Stack) -> Previous:
+def previous(checkout: Path, new_directory: Any, stack: Stack, prefix: str) -> Previous:
     """Its store, and its agents' work on the first events."""
     folder: Path = new_directory()
     _run(checkout, ["topics", "apply", "--bootstrap", stack.bootstrap, "--replication", "1"])
@@ -79,8 +102,8 @@ def previous(checkout: Path, new_directory: Any, stack: Stack) -> Previous:
         _send(checkout, folder, stack, range(BEFORE))
         until(lambda: _decided(folder) == BEFORE, "the earlier version's ledger", WITHIN_S, lambda: _said(folder))
     with Redis.from_url(stack.redis_url) as redis:
-        keys = [key.decode() for key in redis.scan_iter("sg:{*")]  # other tests share this Redis
-        return Previous(folder, stack, said, {key: redis.dump(key) for key in keys})
+        keys = [key.decode() for key in redis.scan_iter(f"sg:{{{prefix}*")]  # other tests share this Redis
+        return Previous(folder, stack, prefix, said, {key: redis.dump(key) for key in keys})
 
 
 def test_the_store_is_brought_up_and_holds_what_it_held(previous: Previous) -> None:
@@ -104,7 +127,6 @@ def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous, mon
     monkeypatch.setenv("SPENDGATE_STORE_KEYS", previous.said["store_key"])
     where = ["--bootstrap", previous.stack.bootstrap]
     assert previous.counters
-    assert all(not key.startswith("sg:2:") for key in previous.counters)
     _run(CHECKOUT, ["topics", "apply", *where, "--replication", "1"])
     with _agents(CHECKOUT, previous.folder, previous.stack, previous.said["store_key"], "after"):
         _send(CHECKOUT, previous.folder, previous.stack, range(BEFORE, BEFORE + AFTER))
@@ -114,10 +136,10 @@ def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous, mon
             WITHIN_S,
             lambda: _said(previous.folder),
         )
-        _run(CHECKOUT, ["counters", "verify", "--redis", previous.stack.redis_url, *where])
+        _verify(previous)
     with Redis.from_url(previous.stack.redis_url) as redis:
         assert {key: redis.dump(key) for key in previous.counters} == previous.counters
-        assert next(redis.scan_iter("sg:2:*"), None) is not None
+        assert next(redis.scan_iter(f"sg:2:{{{previous.prefix}*"), None) is not None
     _run(CHECKOUT, ["ledger", "verify", "--ledger", previous.ledger])
     found = json.loads(_run(CHECKOUT, [
         "reconcile", "--ledger", previous.ledger, "--kafka", *where, "--tenant", TENANT, "--json",
@@ -125,6 +147,22 @@ def test_the_agents_go_on_where_the_earlier_ones_stopped(previous: Previous, mon
     told = [(each["kind"], each["cause"], each["calls"]) for each in found["differences"]]
     assert (found["calls"]["replayed"], found["calls"]["matched"]) == (BEFORE + AFTER, AFTER)
     assert told == [("mismatched", "evaluator_changed", BEFORE)], "other laws are told as that"
+
+
+def _verify(previous: Previous) -> None:
+    """Redis must be as the log says; where it is not, both are told."""
+    where = ["--redis", previous.stack.redis_url, "--bootstrap", previous.stack.bootstrap]
+    told = _run(CHECKOUT, ["counters", "verify", *where, "--json"], codes=(0, 1))
+    if json.loads(told)["equal"]:
+        return
+    topics = previous.topics
+    place = PartitionId(topics.events.name, partition_of(TENANT.encode(), topics.events.partitions))
+    broker = Broker(previous.stack.bootstrap, topics)
+    log = [row for row in broker.read(topics.events) if b'"activation"' in (row.value or b"")]
+    broker.close()
+    with Redis.from_url(previous.stack.redis_url) as redis:
+        held = redis.get(keys_of(place).tenant(TENANT))
+    pytest.fail(f"{told}\nRedis has: {held!r}\nthe log has: {log}\n{_said(previous.folder)}")
 
 
 def _send(code: Path, folder: Path, stack: Stack, numbers: range) -> None:
@@ -168,8 +206,8 @@ def _agents(code: Path, folder: Path, stack: Stack, key: str, when: str) -> Iter
         for role in AGENTS:
             output = exits.enter_context((folder / f"{when}-{role}.log").open("wb"))
             started = subprocess.Popen(
-                [sys.executable, "-m", "agents.app", role], cwd=code, env=environment, stdout=output,
-                stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "agents.app", role], cwd=code, stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, env={**environment, "SPENDGATE_GROUP": f"{os.environ[PREFIX_ENV]}{role}"},
             )  # fmt: skip
             exits.callback(started.wait, STOP_S)
             exits.callback(started.terminate)
