@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ import pytest
 from dev.ports import free_port
 from spendgate.model.check import Check
 from tests.door.conftest import TENANT, Door, MakeDoor, make_door
-from tests.live.waiting import until
+from tests.live.waiting import in_time, until
 from tests.stack import new_directory, run_directory, stack
 
 __all__ = ["make_door", "new_directory", "run_directory", "stack"]
@@ -96,7 +97,7 @@ def gateway(make_door: MakeDoor, tmp_path: Path) -> Iterator[Gateway]:
     server = upstream.start()
     with log.open("wb") as sink:
         process = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
     try:
         until(lambda: process.poll() is not None or alive(client), "Envoy to answer", 60)
         assert process.poll() is None, log.read_text()[-3000:]
@@ -129,17 +130,27 @@ def test_a_call_goes_on_with_what_would_be_said_and_the_check_stands_on_its_topi
     assert SECRET.encode() in body
     assert got["authorization"] == OWN
     assert got["x-spendgate-mode"] == "shadow"
-    until(lambda: got["x-spendgate-check-id"] in checks(gateway.door), "the check on its topic", 20)
+    until(lambda: got["x-spendgate-check-id"] in checks(gateway.door), "the check on its topic")
     check = checks(gateway.door)[got["x-spendgate-check-id"]]
     assert (check.tenant, check.team, check.model, check.estimate_nano_usd) == (TENANT, "red", "gpt-4o", 1500)
 
 
 def test_neither_the_prompt_nor_the_clients_own_key_reaches_us(gateway: Gateway) -> None:
     _, got, _ = gateway.call(**{"x-secret": SECRET})
-    until(lambda: got["x-spendgate-check-id"] in checks(gateway.door), "the check on its topic", 20)
+    until(lambda: got["x-spendgate-check-id"] in checks(gateway.door), "the check on its topic")
     kept = b"".join(row.value or b"" for row in gateway.door.rows("checks")) + gateway.door.output.read_bytes()
     assert SECRET.encode() not in kept
     assert b"sk-of-the-provider" not in kept
+
+
+def went_on_s(gateway: Gateway) -> float:
+    """How long a call takes that goes on without us."""
+    begun = time.perf_counter()
+    answer, got, _ = gateway.call()
+    took_s = time.perf_counter() - begun
+    assert answer.status_code == 200
+    assert "x-spendgate-check-id" not in got
+    return took_s
 
 
 @pytest.mark.parametrize("fault", ["stopped", "frozen"])
@@ -153,11 +164,7 @@ def test_without_us_a_call_goes_on_in_time(gateway: Gateway, fault: str) -> None
         os.kill(process.pid, signal.SIGSTOP)
     try:
         for _ in range(3):
-            begun = time.perf_counter()
-            answer, got, _ = gateway.call()
-            assert time.perf_counter() - begun < ASK_S + MARGIN_S
-            assert answer.status_code == 200
-            assert "x-spendgate-check-id" not in got
+            in_time(partial(went_on_s, gateway), ASK_S + MARGIN_S)
     finally:
         if fault == "frozen":
             os.kill(process.pid, signal.SIGCONT)
