@@ -16,6 +16,8 @@ class Noting(Upkeep):
     """Notes whose checkpoint it makes, which takes a while, and that no two are made at a time."""
 
     __slots__ = ("made", "making")
+    made: list[int]
+    making: bool
 
     async def _checkpoint(self, partition: int, documents: object) -> None:
         assert not self.making
