@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from dev.stack import Stack
-from policy_store import audit
+from policy_store import audit, reviews
 from policy_store.api_keys import Role
+from policy_store.asked_reviews import asked
 from spendgate.model.review import ReviewRecord
 from tests.door.conftest import TENANT, Door, make
 from tests.door.test_commands import run
@@ -50,7 +51,7 @@ def move(client: httpx.Client, review: dict[str, Any], action: str, **body: Any)
 def told(door: Door) -> dict[str, ReviewRecord]:
     """What stands on ``spend.reviews``, by review."""
     rows = door.rows("reviews")
-    assert {row.key for row in rows} <= {b"acme", b"life", b"cli"}
+    assert {row.key for row in rows} <= {b"acme", b"life", b"cli", b"settles"}
     found = [msgspec.json.decode(row.value, type=ReviewRecord) for row in rows]
     assert len(found) == len({each.review_id for each in found})
     return {each.review_id: each for each in found}
@@ -131,6 +132,33 @@ def test_a_door_that_is_killed_and_one_beside_it_lose_and_double_nothing(make_do
             assert len({each["event_id"] for each in queue(viewer)}) == 80
     finally:
         second.stop(kill=True)
+
+
+def test_the_call_of_an_approved_check_is_shown_as_answered_with_it(door: Door) -> None:
+    held = decision(0, over(stage="enforced"), tenant="settles", decision_id="chk-0", source="check", event_id="chk-0")
+    with door.database.begin() as connection:
+        reviews.add_new(connection, list(asked(held, lambda *_: None)), 0)
+    with door.as_("approver", "bob", "settles") as bob:
+        (check,) = queue(bob)
+        move(bob, check, "approve", note="the customer pays")
+        calls = [decision(n, over(stage="enforced"), tenant="settles", check_id="chk-0") for n in (50, 51)]
+        door.broker.send(door.topics.decisions, b"settles", message(*calls))
+        door.broker.flush()
+        until(lambda: len(queue(bob)) == 3, "the calls")
+        (waits,) = queue(bob, state="open")
+        first, second = queue(bob, state="approved")
+        assert (waits["event_id"], waits["check_id"], waits["answered_with"]) == ("call-51", "chk-0", None)
+        call = first if first["check_id"] else second
+        assert (call["event_id"], call["decided_by"], call["note"]) == ("call-50", "bob", "the customer pays")
+        assert (call["outcome"], call["answered_with"], call["possible"]) == ("approve", check["id"], [])
+        assert bob.get(f"/v1/reviews/{check['id']}").json()["settled_by"] == call["decision_id"]
+        assert move(bob, call, "approve").status_code == 409
+        env = {"SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": door.key("viewer", "eve", "settles")}
+        shown = run("review", "list", "--state", "approved", env=env)
+        assert (shown.count("approved by bob"), shown.count("approved by bob, for its check")) == (2, 1)
+    until(lambda: {check["id"], call["id"]} <= told(door).keys(), "the records")
+    record = told(door)[call["id"]]
+    assert (record.event_id, record.answered_by, record.answered_with) == ("call-50", "bob", check["id"])
 
 
 # By command
