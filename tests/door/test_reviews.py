@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from policy_store import audit, reviews
 from policy_store.api_keys import Role
 from policy_store.asked_reviews import asked
 from spendgate.model.review import ReviewRecord
+from tests.door.browser import Browser
 from tests.door.conftest import TENANT, Door, make
 from tests.door.test_commands import run
 from tests.live.waiting import until
@@ -156,6 +158,11 @@ def test_the_call_of_an_approved_check_is_shown_as_answered_with_it(door: Door) 
         env = {"SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": door.key("viewer", "eve", "settles")}
         shown = run("review", "list", "--state", "approved", env=env)
         assert (shown.count("approved by bob"), shown.count("approved by bob, for its check")) == (2, 1)
+    with closing(Browser(door)) as browser:
+        browser.by_key(env["SPENDGATE_API_KEY"])
+        page = " ".join(browser.get("/reviews?state=approved").text.split())
+        assert page.count("for the check of this call: the customer pays") == 1
+        assert page.count(f"made, as decision {call['decision_id']}") == 1
     until(lambda: {check["id"], call["id"]} <= told(door).keys(), "the records")
     record = told(door)[call["id"]]
     assert (record.event_id, record.answered_by, record.answered_with) == ("call-50", "bob", check["id"])
