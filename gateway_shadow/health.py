@@ -1,4 +1,5 @@
-"""Whether the door lives, whether it can take events, and its metrics. No key is asked for, and nothing is told."""
+"""Whether the door lives, whether it can take events, and its metrics. No key is asked for: metrics tell the names of
+tenants and policies, so whoever reaches the door from outside is kept from them by the proxy before it."""
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
