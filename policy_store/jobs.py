@@ -6,7 +6,7 @@ again from these it gives the same bytes, whatever was recorded meanwhile.
 
 import zlib
 from collections.abc import Iterable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
@@ -17,7 +17,6 @@ from spendgate.model.canonical import canonical_bytes, policy_hash
 from spendgate.model.policy import Policy
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-JOB_STATES: tuple[JobState, ...] = get_args(JobState)
 ENDED: tuple[JobState, ...] = ("done", "failed", "cancelled")
 
 KEPT = {True: 200, False: 20}

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from gateway_shadow.pages.design_form import FRESH, DesignForm, field_of, form_of, text_of, with_rule, without_rule
 from gateway_shadow.pages.words import exact_usd
-from gateway_shadow.problems import FieldProblem
 from spendgate.model.policy import Policy
 from spendgate.model.policy_source import check_bytes
 
@@ -63,11 +62,6 @@ def said_by(form: dict[str, str]) -> str:
     if act == "remove" and what.isdecimal():
         return without_rule(text, int(what))
     return text
-
-
-def wrong_of(errors: list[FieldProblem], names: list[str]) -> list[Wrong]:
-    """What the API has refused, at the form's fields."""
-    return [Wrong(field_of(each.field or "", names) or "", each.field or "", each.expected, 1) for each in errors]
 
 
 def _words(expected: str, nearest: str | None) -> str:

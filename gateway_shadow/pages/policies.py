@@ -17,8 +17,6 @@ from policy_store import policies, stagings
 from spendgate.model.canonical import from_canonical
 
 router = pages_router()
-MOST_SHOWN = 20
-"""Versions whose simulations are listed."""
 
 
 @router.get("/policies")

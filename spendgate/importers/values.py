@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from spendgate.importers.reading import Data
-from spendgate.model.canonical import usd_text
 from spendgate.model.event import SCOPE_FIELDS
 from spendgate.model.money import DECIMALS, MAX_CAP_NANO_USD
 from spendgate.model.text import MAX_CHARS, NONE, is_name
@@ -30,12 +29,6 @@ def nano_of(value: Data, nano_per_unit: int = 10**DECIMALS) -> int | None:
     numerator, denominator = amount.as_integer_ratio()
     nano_usd, rest = divmod(numerator * nano_per_unit, denominator)
     return None if rest or nano_usd > MAX_CAP_NANO_USD else nano_usd
-
-
-def usd_of(value: Data) -> str | None:
-    """Dollars as a policy writes them; None for what is no amount of dollars."""
-    nano_usd = nano_of(value)
-    return None if nano_usd is None else usd_text(nano_usd)
 
 
 def _number(value: Data) -> Decimal | None:
