@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from sqlalchemy import Connection
+
 from agents.actuator import Enforced
 from policy_store import flags, policies
 from policy_store.database import Database
@@ -20,11 +22,14 @@ from spendgate.engine.version import ENGINE_VERSION
 from spendgate.model.canonical import from_canonical
 from spendgate.model.enforcement import share_words
 from spendgate.model.lease import FLAG_UNREAD
+from spendgate.model.policy import MAX_RESERVED_MINUTES
 from spendgate.reconcile.certificate import Certificate, Keys, Problem, Wanted, read, verify
 
 log = logging.getLogger(__name__)
 
 EVERY_S, BELIEVED_S = 0.5, 2.0
+LONGEST_RESERVE_MS = MAX_RESERVED_MINUTES * 60_000
+"""What is believed of a policy that cannot be read."""
 
 
 class _Certified(NamedTuple):
@@ -35,6 +40,7 @@ class _Certified(NamedTuple):
 
 
 _MISSING = _Certified("missing", {})
+_UNREADABLE = _Certified("of_an_unreadable_policy", {})
 
 
 @dataclass
@@ -49,7 +55,7 @@ class FlagReader:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     view: FlagView = OFF
     read_s: float = float("-inf")
-    _reserve_for_ms: dict[str, int] = field(default_factory=dict)
+    _reserve_for_ms: dict[str, int | None] = field(default_factory=dict)
     _begun: set[str] = field(default_factory=set)
     _certified: Mapping[tuple[str, str], _Certified] = field(default_factory=dict)
 
@@ -90,6 +96,8 @@ class FlagReader:
     def _looked_at(self, each: flags.Enforced) -> _Certified:
         if each.certificate is None:
             return _MISSING
+        if self._reserve_for_ms[each.hash] is None:
+            return _UNREADABLE
         wanted = Wanted(each.tenant, each.staging, each.policy, each.hash, None, ENGINE_VERSION)
         problem: Problem | None = verify(each.certificate, self.keys, self.now(), wanted)
         found = read(each.certificate)
@@ -105,7 +113,7 @@ class FlagReader:
         """How long the longest reservation of some tenants may be kept; 0 where none can have been made: a check
         reserves under a lease alone, and of none of their stagings one was ever granted."""
         begun = [
-            self._reserve_for_ms[each.hash]
+            self._reserve_for_ms[each.hash] or LONGEST_RESERVE_MS
             for tenant, stagings in self.view.stagings.items()
             if is_mine(tenant)
             for each in stagings
@@ -136,20 +144,30 @@ class FlagReader:
         while True:
             try:
                 await asyncio.to_thread(self.read)
-            except (StoreAway, NotFound) as error:
+            except StoreAway as error:
                 log.warning("the flag cannot be read, which is off: %s", error)
             await asyncio.sleep(EVERY_S)
 
     def read(self) -> None:
-        """Read once. Raises StoreAway, NotFound."""
+        """Read once. Raises StoreAway."""
         begun = self.clock()
         with self.database.read() as connection:
             view = flags.read_flags(connection)
             on = [each for stagings in view.stagings.values() for each in stagings]
             for each in on:
                 if each.hash not in self._reserve_for_ms:
-                    version = policies.require_version(connection, each.tenant, each.policy, each.hash)
-                    self._reserve_for_ms[each.hash] = from_canonical(version.document).spec.enforcement.reserve_for_ms
+                    self._reserve_for_ms[each.hash] = _reserve_for_ms(connection, each)
         self._certified = {(each.tenant, each.staging): self._looked_at(each) for each in on}
         self._begun &= {each.staging for each in on}
         self.view, self.read_s = view, begun
+
+
+def _reserve_for_ms(connection: Connection, each: flags.Enforced) -> int | None:
+    """How long a policy has reservations kept. None for one that this program cannot read: that is off, and no other
+    with it, for another program, newer than this, may have written it."""
+    try:
+        version = policies.require_version(connection, each.tenant, each.policy, each.hash)
+        return from_canonical(version.document).spec.enforcement.reserve_for_ms
+    except (NotFound, ValueError) as error:
+        log.error("%s (%s) cannot be read, which is off: %s", each.policy, each.staging, type(error).__name__)
+        return None

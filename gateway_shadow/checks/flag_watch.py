@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S, BELIEVED_S = 0.5, 2.0
 Policies = Callable[[str, Sequence[str]], Mapping[str, Policy]]
-"""A tenant's policies by hash. Raises LookupError, StoreAway."""
+"""A tenant's policies by hash. Raises LookupError, ValueError for what this program cannot read, StoreAway."""
 
 
 class Watched(NamedTuple):
@@ -123,13 +123,13 @@ class FlagWatch:
         while not stopping.wait(EVERY_S):
             try:
                 self.read()
-            except (StoreAway, LookupError) as error:
+            except StoreAway as error:
                 log.warning("the flag cannot be read, which is off: %s", error)
             except Exception as error:  # noqa: BLE001 - the next look may do better; until then it is off
                 log.error("the flag cannot be read, which is off: %s", type(error).__name__)
 
     def read(self) -> None:
-        """Read once. Raises StoreAway, and LookupError for a policy that the store does not have."""
+        """Read once. Raises StoreAway."""
         begun = self.clock()
         with self.database.read() as connection:
             view = read_flags(connection)
@@ -141,13 +141,22 @@ class FlagWatch:
         known = self._tenants.get(tenant)
         if known is not None and known.said == said:
             return known
-        policies = self.policies(tenant, [each.hash for each in said])
+        policies = {hash_: found for each in said for hash_, found in self._policy(tenant, each).items()}
         watched = [
             Watched(
                 each.staging, each.policy, each.hash, each.share, each.certificate_id, each.begun_ms is not None,
                 policies[each.hash],
             )
             for each in said
-            if each.certificate_id is not None
+            if each.certificate_id is not None and each.hash in policies
         ]  # fmt: skip
         return _Tenant(said, {each.staging: each for each in watched}, Matcher(tenant, watched, policies))
+
+    def _policy(self, tenant: str, said: Enforced) -> Mapping[str, Policy]:
+        """What a staging is of, by hash. What this program cannot read is off, and no other with it: another one, newer
+        than this, may have written it."""
+        try:
+            return {said.hash: self.policies(tenant, [said.hash])[said.hash]}
+        except (LookupError, ValueError) as error:
+            log.error("%s (%s) cannot be read, which is off: %s", said.policy, said.staging, type(error).__name__)
+            return {}

@@ -3,9 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import insert, select
 
 from agents.flag import BELIEVED_S, FlagReader
+from gateway_shadow.checks import flag_watch
+from gateway_shadow.checks.flag_watch import FlagWatch
+from gateway_shadow.staged_policies import StagedPolicies
 from policy_store import flags
+from policy_store.tables import versions
 from spendgate.model.lease import FLAG_UNREAD
 from spendgate.reconcile.public_keys import PublicKeys
 from tests.store.conftest import Store
@@ -83,3 +88,28 @@ def test_what_was_turned_off_is_off_with_the_next_reading(store: Store, reader: 
     turn_off(store, "policy", staging.id)
     reader.read()
     assert (list(reader.enforced()), reader.why_not(TENANT, staging.id)) == ([], "policy_off")
+
+
+def test_a_policy_that_this_program_cannot_read_is_off_and_no_other_with_it(
+    store: Store, reader: FlagReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staging = enforced(store)
+    watch = FlagWatch(store.database, StagedPolicies(store.database).now)
+    with store.database.read() as connection:
+        (found,) = flags.read_flags(connection).enforced(TENANT)
+    strange = [found._replace(tenant="other", staging="stg-other", hash="f" * 64), found._replace(staging="stg-newer")]
+    newer = b'{"of": "a newer program"}'
+    with store.database.begin() as connection:
+        row = connection.execute(select(versions).where(versions.c.hash == found.hash)).mappings().one()
+        made = {**row, "hash": "e" * 64, "number": 2, "document": newer}
+        connection.execute(insert(versions).values(**made))
+    strange[1] = strange[1]._replace(hash="e" * 64)
+    view = flags.FlagView(True, frozenset({TENANT, "other"}), {TENANT: (found, strange[1]), "other": (strange[0],)})
+    monkeypatch.setattr(flags, "read_flags", lambda _: view)
+    monkeypatch.setattr(flag_watch, "read_flags", lambda _: view)
+    reader.read()
+    watch.read()
+    assert [each.staging for each in reader.enforced()] == [staging.id]
+    assert reader.why_not(TENANT, "stg-newer") == "certificate_of_an_unreadable_policy"
+    assert list(watch.of(TENANT)) == [staging.id]
+    assert list(watch.of("other")) == []
