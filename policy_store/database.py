@@ -11,16 +11,17 @@ from sqlalchemy.exc import TimeoutError as NoneIsFree
 from policy_store.errors import StoreAway
 from policy_store.sqlite_file import READS, SqliteFile
 
-BUSY_S = 5.0
+BUSY_S, ANSWERS_S = 5.0, 10.0
 _EXPECTED = "expected sqlite:///PATH or postgresql+pg8000://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
     """Transactions on one database. One object a process; threads may share it."""
 
-    def __init__(self, url: str, busy_s: float = BUSY_S) -> None:
+    def __init__(self, url: str, busy_s: float = BUSY_S, answers_s: float | None = ANSWERS_S) -> None:
         """``busy_s``: for so long a writer waits for another one, in SQLite, and whoever finds no connection free for
-        one. Raises StoreAway for what is no URL of a database that is known here."""
+        one. ``answers_s``: a PostgreSQL that is silent for so long does not answer; None: it is waited for. Raises
+        StoreAway for what is no URL of a database that is known here."""
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -31,7 +32,7 @@ class Database:
         try:
             self._file = SqliteFile(url, busy_s) if self.is_sqlite else None
             self.engine = self._file.engine if self._file else create_engine(
-                url, pool_pre_ping=True, pool_size=8, pool_timeout=busy_s
+                url, pool_pre_ping=True, pool_size=8, pool_timeout=busy_s, connect_args={"timeout": answers_s}
             )  # fmt: skip
         except (ArgumentError, NoSuchModuleError):
             raise StoreAway(f"store: {_EXPECTED}") from None
@@ -79,7 +80,10 @@ def told() -> Iterator[None]:
         raise StoreAway(_words(error)) from error
     except NoneIsFree as error:
         raise StoreAway("store: all connections to the database have been in use for too long; try again") from error
-    except ConnectionError as error:  # PostgreSQL's driver passes on what a socket says in the middle of an answer
+    except (
+        ConnectionError,
+        TimeoutError,
+    ) as error:  # PostgreSQL's driver passes on what a socket says in the middle of an answer
         raise StoreAway(f"store: the database does not answer ({type(error).__name__})") from error
 
 

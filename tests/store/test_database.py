@@ -1,11 +1,13 @@
 """Readers wait for nobody; a writer that waits too long is told so; what the database says is never passed on."""
 
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from dev.postgres_process import PostgresProcess
 from policy_store import policies
 from policy_store.database import Database, told
 from policy_store.errors import StoreAway
@@ -73,6 +75,23 @@ def test_a_file_that_was_moved_away_is_neither_gone_on_with_nor_made_anew(tmp_pa
     database.look()
     with database.begin() as connection:
         connection.execute(text("INSERT INTO kept VALUES (1)"))
+    database.close()
+
+
+def test_a_server_that_takes_a_connection_and_is_silent_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql+pg8000://u:p@127.0.0.1:{silent.getsockname()[1]}/store", answers_s=0.2)
+        with pytest.raises(StoreAway, match="does not answer"), database.read():
+            pytest.fail("opened")
+        database.close()
+
+
+def test_a_server_that_falls_silent_does_not_answer_and_is_used_again_afterwards(postgres: PostgresProcess) -> None:
+    database = Database(postgres.url(), answers_s=0.5)
+    with pytest.raises(StoreAway, match="does not answer"), database.read() as connection:
+        connection.execute(text("SELECT pg_sleep(30)"))
+    with database.read() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
     database.close()
 
 
