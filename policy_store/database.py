@@ -80,10 +80,7 @@ def told() -> Iterator[None]:
         raise StoreAway(_words(error)) from error
     except NoneIsFree as error:
         raise StoreAway("store: all connections to the database have been in use for too long; try again") from error
-    except (
-        ConnectionError,
-        TimeoutError,
-    ) as error:  # PostgreSQL's driver passes on what a socket says in the middle of an answer
+    except (ConnectionError, TimeoutError) as error:  # of a socket, passed on by PostgreSQL's driver
         raise StoreAway(f"store: the database does not answer ({type(error).__name__})") from error
 
 
