@@ -118,6 +118,18 @@ def test_calls_of_a_real_proxy_are_reported_by_both_ways_and_asked_about(proxy: 
     assert SECRET not in door.output.read_text()
 
 
+def test_what_a_caller_puts_into_metadata_keeps_no_check_from_its_call(proxy: tuple[Door, httpx.Client]) -> None:
+    door, client = proxy
+    hostile: list[Any] = [{"spend_logs_metadata": None}, {"spend_logs_metadata": {"spendgate_check_id": "chk-other"}}]
+    chat(client)  # the first one may meet a door that is still getting ready
+    until(lambda: events_of(door, "hooked"), "the report of the first call", 60)
+    for metadata in hostile:
+        chat(client, metadata=metadata, max_tokens=2**60)
+    until(lambda: len(events_of(door, "hooked")) == 1 + len(hostile), "the reports of the hook", 60)
+    named = [event.check_id for event in events_of(door, "hooked")[1:]]
+    assert all(name is not None and name.startswith("chk-") and name != "chk-other" for name in named), named
+
+
 def test_a_call_goes_on_when_spendgate_is_gone(proxy: tuple[Door, httpx.Client]) -> None:
     door, client = proxy
     door.stop(kill=True)
