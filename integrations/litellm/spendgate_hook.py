@@ -38,7 +38,7 @@ REPORTED_METADATA = (
     "user_api_key_end_user_id", "user_api_key_project_alias", "user_api_key_project_id", "usage_object",
 )  # fmt: skip
 LABELS = (
-    "team", "employee", "customer", "project", "feature", "workflow", "agent", "task", CHECK_ID, "spendgate_privacy",
+    "team", "employee", "customer", "project", "feature", "workflow", "agent", "task", "spendgate_privacy",
 )  # fmt: skip
 """What may be said of a call in its metadata and tags; whatever else stands there is not reported."""
 
@@ -66,6 +66,7 @@ class Spendgate(CustomLogger):
         HTTPException 429 for a call that an enforced policy blocks."""
         blocked = None
         try:
+            _note(data, "")  # whatever becomes of the question, a call settles no check that its caller names
             question = _question(user_api_key_dict, data)
             async with asyncio.timeout(TIMEOUT_S):
                 answer = await self._opened().post("/v1/check", json=question)
@@ -142,9 +143,9 @@ def _reported(payload: dict[str, Any]) -> dict[str, Any]:
     said["request_tags"] = [tag for tag in payload.get("request_tags") or () if _is_label(tag)]
     said["response_cost_failure_debug_info"] = bool(payload.get("response_cost_failure_debug_info"))
     told: dict[str, Any] = {name: metadata[name] for name in REPORTED_METADATA if metadata.get(name) is not None}
-    for place in ("requester_metadata", "spend_logs_metadata"):
+    for place, names in (("requester_metadata", LABELS), ("spend_logs_metadata", (*LABELS, CHECK_ID))):
         given = metadata.get(place)
-        told[place] = {name: given[name] for name in LABELS if name in given} if isinstance(given, dict) else {}
+        told[place] = {name: given[name] for name in names if name in given} if isinstance(given, dict) else {}
     return {**said, "metadata": told}
 
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from fastapi import HTTPException
 
+from gateway_shadow.adapters.litellm import litellm_events
 from spendgate.model.question import Question, read_question
 
 FILE = Path(__file__).resolve().parents[2] / "integrations" / "litellm" / "spendgate_hook.py"
@@ -82,3 +83,30 @@ def test_no_number_of_tokens_keeps_the_door_from_being_asked(hook: ModuleType, t
 
 def test_more_tokens_than_can_be_counted_are_as_many_as_can(hook: ModuleType) -> None:
     assert asked(hook, {"model": "gpt-4o", "max_tokens": 10**30}, ALLOWED)[0].output_tokens == 2**53 - 1
+
+
+def test_a_call_settles_no_check_that_its_caller_names(hook: ModuleType) -> None:
+    theirs = {"spendgate_check_id": "chk-theirs", "team": "red"}
+    data: dict[str, Any] = {"model": "gpt-4o", "metadata": {**theirs, "spend_logs_metadata": dict(theirs)}}
+
+    async def ask_a_door_that_is_away() -> None:
+        spendgate = hook.Spendgate()
+
+        def away(_: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("away")
+
+        spendgate._client = httpx.AsyncClient(transport=httpx.MockTransport(away), base_url="http://door")
+        await spendgate.async_pre_call_hook(SimpleNamespace(), None, data, "completion")
+
+    asyncio.run(ask_a_door_that_is_away())
+    payload = {
+        "id": "call-1", "call_type": "completion", "startTime": 1_780_000_000.0, "endTime": 1_780_000_001.0,
+        "model": "gpt-4o", "request_tags": ["spendgate_check_id:chk-theirs", "workflow:claims"],
+        "metadata": {**data["metadata"], "requester_metadata": theirs},
+    }  # fmt: skip
+    body = json.dumps([hook._reported(payload)]).encode()
+    (event,) = litellm_events(body, "acme").events
+    assert (event.check_id, event.team, event.workflow) == (None, "red", "claims")
+    asked(hook, data, ALLOWED)
+    body = json.dumps([hook._reported({**payload, "metadata": data["metadata"]})]).encode()
+    assert litellm_events(body, "acme").events[0].check_id == "chk-1"
