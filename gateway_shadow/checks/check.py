@@ -194,13 +194,17 @@ def _event(question: Question, caller: Caller, now: datetime, parts: Parts) -> E
         tokens = Tokens(question.input_tokens, question.output_tokens, None, None, None)
         price, _ = parts.book.assess(question.vendor, question.model, now, tokens)
         cost = None if price is None else price.cost_nano_usd
-    name = f"{CHECK_PREFIX}{_named(caller.tenant, question.request_id) or parts.changes.fresh()}"
+    name = f"{CHECK_PREFIX}{_named(caller.tenant, question) or parts.changes.fresh()}"
     return Event(id=name, source="check", tenant=caller.tenant, time=now, cost_nano_usd=cost, **said)
 
 
-def _named(tenant: str, request_id: str | None) -> str | None:
-    """The same for the same request, so that asking again asks for nothing more."""
-    return None if request_id is None else sha256(f"{tenant} {request_id}".encode()).hexdigest()[:32]
+def _named(tenant: str, question: Question) -> str | None:
+    """The same for the same question of a request, so that asking again asks for nothing more. Another question under
+    its id is another check: what was reserved or approved for a cheap call lets no dear one through."""
+    if question.request_id is None:
+        return None
+    said = {name: value for name, value in msgspec.structs.asdict(question).items() if value is not None}
+    return sha256(msgspec.json.encode([tenant, said], order="sorted")).hexdigest()[:32]
 
 
 async def _judged(event: Event, now: datetime, parts: Parts, hold: Hold | None) -> Judged:

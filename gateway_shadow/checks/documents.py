@@ -47,8 +47,8 @@ class FaultDocument(Struct):
 class Answer(Struct, kw_only=True):
     """``allow`` is true, whatever ``would_be`` says, unless an enforced policy blocks the call, as ``blocked`` says.
     The event that settles the call names the ``check_id``. ``fault``: why there is no ``would_be``. ``not_enforced``:
-    what should have been enforced and could not be. ``reviews``: those that the call waits for; ask again with the same
-    ``request_id``."""
+    what should have been enforced and could not be. ``reviews``: those that the call waits for; ask the same again,
+    ``request_id`` and all."""
 
     allow: bool = True
     blocked: Literal["deny", "review"] | None = None

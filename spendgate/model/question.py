@@ -15,8 +15,8 @@ from spendgate.model.unreadable import UNREADABLE
 class Question(Struct, forbid_unknown_fields=True, omit_defaults=True, frozen=True, kw_only=True):
     """A call that is about to be made. The cost is the estimate, or what model and tokens cost by the price book.
 
-    Whoever asks again for the same call says the same ``request_id``: it is one check then, with one reservation and,
-    where a person has to look, one review.
+    Whoever asks the same again for the same call says the same ``request_id``: it is one check then, with one
+    reservation and, where a person has to look, one review.
     """
 
     request_id: Name | None = None

@@ -73,6 +73,8 @@ def test_a_held_call_goes_on_once_a_person_has_approved_it_and_reserves_then(sce
     let_go = scene.ruled(**question)
     assert (let_go.status_code, let_go.json()["check_id"]) == (200, held["check_id"])
     assert sorted(amount for name, amount in scene.reserved().items() if name.startswith(staging)) == [10, 10]
+    dearer = scene.answer(429, **(question | {"estimate_nano_usd": 11})).json()
+    assert dearer["check_id"] != held["check_id"], "what was approved is this question, and no other of its request"
     scene.answer(429, workflow="held", estimate_nano_usd=10)
 
 
