@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from dev.demo_gate.facts import Facts
+from dev.demo_gate.month import TOO_NEAR, ends_soon
 from dev.kafka_process import KafkaProcess
 from dev.places import shared_libs
 from dev.redis_process import RedisProcess
@@ -29,7 +31,8 @@ def home(tmp_path: Path) -> Path:
 
 
 def started(home: Path) -> "subprocess.Popen[str]":
-    """The demo, with its state in ``home``; it hears Ctrl-C, whatever started the tests."""
+    """The demo, with its state in ``home``, in a month that goes on; it hears Ctrl-C, whatever started the tests."""
+    until(lambda: not ends_soon(datetime.now(UTC)), "the month to have turned", 2 * TOO_NEAR.total_seconds())
     run = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     run += "from dev.demo_gate.__main__ import main\nimport typer\ntyper.run(main)"
     return subprocess.Popen(
@@ -60,7 +63,7 @@ def read(path: Path) -> bytes:
         return b""
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(800)
 def test_every_fact_of_the_story_is_observed_and_nothing_is_left_running(home: Path) -> None:
     process = started(home)
     said, _ = process.communicate(timeout=390)
@@ -70,7 +73,7 @@ def test_every_fact_of_the_story_is_observed_and_nothing_is_left_running(home: P
     assert left(home) == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(700)
 def test_ctrl_c_in_mid_story_leaves_nothing_running(home: Path) -> None:
     process = started(home)
     assert process.stdout is not None
@@ -78,4 +81,4 @@ def test_ctrl_c_in_mid_story_leaves_nothing_running(home: Path) -> None:
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    until(lambda: left(home) == [], "the end of all that was started", 30)
+    until(lambda: left(home) == [], "the end of all that was started")

@@ -96,7 +96,8 @@ def environment_of(stack: Stack, redis: RedisProcess, folder: Path, prefix: str)
         "SPENDGATE_REPLICATION": "1", "SPENDGATE_LEDGER": str(folder / "ledger"), "SPENDGATE_LEDGER_COMMIT_S": "0.5",
         "SPENDGATE_STORE": f"sqlite:///{folder / 'store.db'}", "SPENDGATE_STORE_KEY_FILE": str(folder / "store.pem"),
         "SPENDGATE_HOME": str(folder / "home"), "SPENDGATE_DEV": "",
-        "SPENDGATE_DEV_DIR": str(stack_in(folder)), "COLUMNS": "400", "NO_COLOR": "1",
+        "SPENDGATE_DEV_DIR": str(stack_in(folder)), "SPENDGATE_CHECK_S": "5",
+        "COLUMNS": "400", "NO_COLOR": "1",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ TEAM = "growth"
 OTHERS = {"search": 60, "support": 45}
 """What other teams spend in a month, dollars; their caps are never near."""
 CALLS_A_DAY = 12
+TOO_NEAR = timedelta(minutes=5)
 _DAY = timedelta(days=1)
 
 
@@ -30,6 +31,11 @@ class Day:
 def month_before(now: datetime) -> datetime:
     """When the month before this one began, UTC."""
     return month_of(month_of(now) - _DAY)
+
+
+def ends_soon(now: datetime) -> bool:
+    """Whether the month ends before a story that begins now is told: what is spent would begin anew in it."""
+    return month_of(now + TOO_NEAR) != month_of(now)
 
 
 def month_of(at: datetime) -> datetime:

@@ -3,7 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 from rich.console import Console
@@ -11,14 +11,13 @@ from rich.console import Console
 from dev.demo_gate.enforcing import demoted, flipped, held
 from dev.demo_gate.facts import Facts
 from dev.demo_gate.ground import Ground, laid
-from dev.demo_gate.month import month_of
+from dev.demo_gate.month import ends_soon
 from dev.demo_gate.proving import altered, proven, rebuilt
 from dev.demo_gate.shadow import before, looked_on, staged
 from dev.demo_gate.telling import Teller
 from dev.errors import StackError
 from dev.ground import running_stack
 
-TOO_NEAR = timedelta(minutes=5)
 UNDER_CLOCK = "dev.demo_gate.under_clock"
 
 
@@ -26,7 +25,7 @@ def run(facts: Facts) -> None:
     """Tell it, and note what was observed. Raises StackError where it cannot go on."""
     console = Console()
     now = datetime.now(UTC)
-    if month_of(now + TOO_NEAR) != month_of(now):
+    if ends_soon(now):
         raise StackError("the month (UTC) ends within five minutes, and with it what is spent; try again then")
     with running_stack(console.print) as stack, laid(stack) as ground:
         teller = Teller(console, ground)

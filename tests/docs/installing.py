@@ -15,6 +15,7 @@ from rich.console import Console
 
 from dev.demo_gate.facts import Facts
 from dev.demo_gate.ground import laid
+from dev.demo_gate.month import TOO_NEAR, ends_soon
 from dev.demo_gate.run import until_proven
 from dev.demo_gate.telling import Teller
 from dev.places import CHECKOUT
@@ -156,6 +157,7 @@ class Installation:
 
     def _proven(self) -> None:
         """The story of the gate, up to a gate that is open; commands are cat's from now on."""
+        until(lambda: not ends_soon(datetime.now(UTC)), "the month to have turned", 2 * TOO_NEAR.total_seconds())
         ground = self.exits.enter_context(laid(self.stack))
         said = Console(file=StringIO())
         until_proven(Teller(said, ground), Facts(), datetime.now(UTC))

@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import chdir
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
+from zoneinfo import ZoneInfo
 
 from redis import Redis
 from typer.testing import CliRunner
@@ -17,6 +19,7 @@ from typer.testing import CliRunner
 from dev.places import CHECKOUT
 from dev.ports import free_port
 from spendgate.cli.main import app
+from tests.live.samples import ZONES
 
 _OF_A_SHELL = frozenset("|&;<>`*?")
 _STATUS = "; echo $?"
@@ -115,12 +118,20 @@ class Session:
     def _here(self, command: str) -> str:
         for named, real in self.places.items():
             command = _standing_for(named, real, command)
-        return command
+        return command.replace("--shift-to now", f"--shift-to {_within_a_day(datetime.now(UTC)).isoformat()}")
 
     def _told(self, printed: str) -> str:
         for named, real in self.places.items():
             printed = _standing_for(real, named, printed)
         return printed.replace(self.prefix, "").rstrip("\n")
+
+
+def _within_a_day(now: datetime) -> datetime:
+    """Where a page sends an hour of calls up to now: now; where a day has begun within that hour, the moment before it,
+    so that the hour is of one day and one month."""
+    midnights = [now.astimezone(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0) for zone in ZONES]
+    latest = max(midnights)
+    return now if now - latest > timedelta(hours=1) else latest.astimezone(UTC) - timedelta(milliseconds=1)
 
 
 def _standing_for(old: str, new: str, text: str) -> str:
