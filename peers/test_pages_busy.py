@@ -5,6 +5,7 @@ need something to show: ``SPENDGATE_PICTURES=docs/images``."""
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,13 +16,16 @@ from bench.pages_browser import browsing
 from bench.pages_data import make_house
 from bench.pages_house import Opened, opened
 from dev.chromium import CHROMIUM, WAIT_MS, wait_counted
+from dev.demo_gate.month import month_of
 from dev.stack import Stack
 from peers.layout import crowded, faint
+from tests.live.waiting import until
 from tests.stack import new_directory, run_directory, stack
 
 __all__ = ["new_directory", "run_directory", "stack"]
 
 EVENTS = 20_000
+QUIET = timedelta(minutes=5)
 PICTURES = os.environ.get("SPENDGATE_PICTURES")
 WIDTHS = (320, 1280, 3840)
 ADDRESSES = (
@@ -32,9 +36,15 @@ OF_EDITORS = ("/design/t20-month",)
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")
 
 
+def has_calls() -> bool:
+    """Whether so much of the month has passed that there are calls of it, of which there is one in two minutes."""
+    return month_of(datetime.now(UTC)) < datetime.now(UTC) - QUIET
+
+
 @pytest.fixture(scope="module")
 def here(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     folder = tmp_path_factory.mktemp("busy")
+    until(has_calls, "the month to have calls", 2 * QUIET.total_seconds())
     with opened(folder, stack, make_house(folder / "made", EVENTS)) as found:
         yield found
 
