@@ -3,6 +3,7 @@ ledger; told by one setting, and of nothing that a sender chose."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -25,10 +26,14 @@ __all__ = ["make_world", "world"]
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SENT_BY = f"00-{TRACE}-00f067aa0ba902b7-01"
-CALL = {
-    "id": "SENTINEL-id", "source": "SENTINEL-source", "time": "2026-11-28T12:00:00Z", "team": "SENTINEL-team",
-    "model": "SENTINEL-model", "vendor": "openai", "cost_nano_usd": 1_000_000,
-}  # fmt: skip
+
+
+def a_call() -> dict[str, str | int]:
+    """One that has just been made, and says what nobody may be told."""
+    return {
+        "id": "SENTINEL-id", "source": "SENTINEL-source", "time": datetime.now(UTC).isoformat(),
+        "team": "SENTINEL-team", "model": "SENTINEL-model", "vendor": "openai", "cost_nano_usd": 1_000_000,
+    }  # fmt: skip
 
 
 @dataclass
@@ -118,7 +123,7 @@ async def test_one_event_is_one_trace_through_door_agent_redis_decision_and_ledg
         world.recorder("ledger-decisions", SPENDGATE_OTLP_ENDPOINT=url)
         stage(door, world, MONTHLY)
         with door.as_("ingest", traceparent=SENT_BY) as client:
-            assert client.post("/v1/events", json=[CALL]).status_code == 202
+            assert client.post("/v1/events", json=[a_call()]).status_code == 202
         settle(door, world)
         wanted = {
             ("spendgate-door", "POST /v1/events"), ("spendgate-door", "events publish"),
@@ -149,7 +154,7 @@ async def test_where_nothing_is_set_no_record_names_a_trace_even_if_the_sender_d
     door = started(world, tmp_path)
     try:
         with door.as_("ingest", traceparent=SENT_BY) as client:
-            assert client.post("/v1/events", json=[CALL]).status_code == 202
+            assert client.post("/v1/events", json=[a_call()]).status_code == 202
         settle(door, world)
         assert await traces_on(world, world.topics.events.name) == [None]
         assert await traces_on(world, world.topics.decisions.name) == [None]
