@@ -60,8 +60,8 @@ def proxy(litellm: Path, make_door: MakeDoor, tmp_path: Path) -> Iterator[tuple[
         **{name: value for name, value in os.environ.items() if "PYTHON" not in name and name != "DATABASE_URL"},
         "GENERIC_LOGGER_ENDPOINT": f"{door.url}/v1/ingest/litellm",
         "GENERIC_LOGGER_HEADERS": f"Authorization=Bearer {key}",
-        "SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": hooked, "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "DEFAULT_FLUSH_INTERVAL_SECONDS": "1", "LITELLM_MASTER_KEY": MASTER,
+        "SPENDGATE_URL": door.url, "SPENDGATE_API_KEY": hooked, "SPENDGATE_CHECK_TIMEOUT_S": "5",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True", "DEFAULT_FLUSH_INTERVAL_SECONDS": "1", "LITELLM_MASTER_KEY": MASTER,
     }  # fmt: skip
     log = tmp_path / "litellm.log"
     with log.open("wb") as sink:

@@ -7,7 +7,8 @@ Put this file beside the proxy's configuration, and name it there::
 
 with SPENDGATE_URL and SPENDGATE_API_KEY (a key of the role ``ingest``) in the proxy's environment. In shadow nothing is
 blocked, whatever the check says; where a policy is enforced, a call that the check answers with 429 is refused with it.
-No other fault of Spendgate's, and no delay beyond TIMEOUT_S, reaches a call.
+No other fault of Spendgate's, and no delay beyond SPENDGATE_CHECK_TIMEOUT_S (0.1), reaches a call, which then goes on
+unchecked.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from litellm.integrations.custom_logger import CustomLogger
 
 log = logging.getLogger("spendgate")
 
-TIMEOUT_S = 0.1
+TIMEOUT_ENV, TIMEOUT_S = "SPENDGATE_CHECK_TIMEOUT_S", 0.1
 REPORT_TIMEOUT_S = 15.0
 MOST_TOKENS = 2**53 - 1
 """The largest count that the check takes."""
@@ -47,7 +48,9 @@ class Spendgate(CustomLogger):
     """The proxy's hooks."""
 
     def __init__(self) -> None:
+        """Raises ValueError for a time-out that is no number of seconds."""
         super().__init__()
+        self._timeout_s = _timeout_s()
         self._client: httpx.AsyncClient | None = None
 
     def _opened(self) -> httpx.AsyncClient:
@@ -68,7 +71,7 @@ class Spendgate(CustomLogger):
         try:
             _note(data, "")  # whatever becomes of the question, a call settles no check that its caller names
             question = _question(user_api_key_dict, data)
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 answer = await self._opened().post("/v1/check", json=question)
             said = answer.json()
             blocked = _blocked(answer) if answer.status_code == BLOCKED and said["allow"] is False else None
@@ -96,6 +99,16 @@ class Spendgate(CustomLogger):
                 log.warning("spendgate did not take a call's report: %d", answer.status_code)
         except Exception as error:  # noqa: BLE001 - a report that is lost is said, and stops nothing
             log.warning("a call's report was lost: %s", type(error).__name__)
+
+
+def _timeout_s() -> float:
+    try:
+        found = float(os.environ.get(TIMEOUT_ENV) or TIMEOUT_S)
+    except ValueError:
+        found = 0.0
+    if not 0 < found <= REPORT_TIMEOUT_S:  # no number is, either
+        raise ValueError(f"{TIMEOUT_ENV}: expected seconds, above 0 and at most {REPORT_TIMEOUT_S:.0f}")
+    return found
 
 
 def _question(key: Any, data: dict[str, Any]) -> dict[str, Any]:

@@ -110,3 +110,20 @@ def test_a_call_settles_no_check_that_its_caller_names(hook: ModuleType) -> None
     asked(hook, data, ALLOWED)
     body = json.dumps([hook._reported({**payload, "metadata": data["metadata"]})]).encode()
     assert litellm_events(body, "acme").events[0].check_id == "chk-1"
+
+
+@pytest.mark.parametrize(("said", "found_s"), [("", 0.1), ("2.5", 2.5)], ids=["default", "own"])
+def test_how_long_a_call_waits_is_set_where_the_proxy_starts(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch, said: str, found_s: float
+) -> None:
+    monkeypatch.setenv(hook.TIMEOUT_ENV, said)
+    assert hook.Spendgate()._timeout_s == found_s
+
+
+@pytest.mark.parametrize("said", ["soon", "0", "-1", "nan", "inf", "16"])
+def test_a_time_out_that_is_none_keeps_the_proxy_from_starting(
+    hook: ModuleType, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv(hook.TIMEOUT_ENV, said)
+    with pytest.raises(ValueError, match=f"{hook.TIMEOUT_ENV}: expected seconds"):
+        hook.Spendgate()
