@@ -140,6 +140,9 @@ class Installation:
             "everybody has a key": self._people,
             "the door runs": self._door,
             "a worker runs": lambda: self._agent("worker", "assigned: 0,1,2,3,4,5,6,7"),
+            "what was approved is in force": lambda: until(
+                lambda: " in force" in self.session.logs(), "a worker that obeys it", WITHIN_S, self.session.logs
+            ),
             "the ledger agents run": self._ledger_agents,
             "two months of shadow are proven": self._proven,
             "the broker is new": self.session.renew_topics,
