@@ -8,12 +8,12 @@ from collections.abc import Callable
 from aiohttp import web
 
 from agents.exits import Fatal
+from spendgate.failure import USAGE
 from telemetry.exposition import exposition
 
 HOST = "SPENDGATE_HTTP_HOST"
 PORT = "SPENDGATE_HTTP_PORT"
 MOST_PORT = 65_535
-WRONG_USAGE = 2
 STALLED_S = 45.0
 HOPELESS_S = 75.0
 LONG_RETRY_S = 120.0
@@ -149,7 +149,7 @@ def port_from_env() -> int | None:
     """SPENDGATE_HTTP_PORT (0: any free port); None where it says nothing. Raises Fatal."""
     text = os.environ.get(PORT) or None
     if text is not None and not (text.isascii() and text.isdecimal() and int(text[:6]) <= MOST_PORT):
-        raise Fatal(f"{PORT}: expected a port", WRONG_USAGE)
+        raise Fatal(f"{PORT}: expected a port", USAGE)
     return None if text is None else int(text)
 
 

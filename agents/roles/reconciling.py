@@ -14,8 +14,7 @@ from policy_store.database import Database
 from policy_store.signing import read_key_file
 from spendgate.cli.ledger import topic_offsets_of
 from spendgate.cli.reconcile_proofs import counters_of
-
-MISSING = 3
+from spendgate.failure import NEEDED
 
 
 def run(_: str, config: Config) -> int:
@@ -42,4 +41,4 @@ def _tell_metrics() -> None:
             start_http_server(port, host_from_env())
         except OSError as error:
             words = "SPENDGATE_HTTP_HOST, SPENDGATE_HTTP_PORT: expected an address that can be listened on"
-            raise Fatal(f"{words} ({error.strerror})", MISSING) from None
+            raise Fatal(f"{words} ({error.strerror})", NEEDED) from None
